@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"slices"
+	"time"
+)
+
+// Judge is the one place that says whether a session satisfies a requirement. A nil session is nobody. It is safe to call from many
+// goroutines and neither blocks nor allocates.
+//
+// Whom the rule does not admit at all is told so before being asked to prove anything more. A person who has enrolled a factor is
+// asked for it under every level (ASVS 6.3.4: a lax rule must not weaken an account that chose two factors).
+func (req *Requirement) Judge(s *Session, now time.Time) Verdict {
+	if s == nil {
+		return SignIn
+	}
+	if !req.admits(s) {
+		return Forbidden
+	}
+	m := req.missing(s.Proofs, s.Enrolled, now)
+	switch {
+	case m.Code && !hasSecond(s.Proofs, req.Methods), m.Enroll:
+		return ProveMore
+	case m.Password || m.Code:
+		return StepUp
+	}
+	return Pass
+}
+
+func (req *Requirement) admits(s *Session) bool {
+	if len(req.Users) > 0 && !slices.Contains(req.Users, s.Name) {
+		return false
+	}
+	if len(req.Groups) == 0 {
+		return true
+	}
+	for _, g := range s.Groups {
+		if slices.Contains(req.Groups, g) {
+			return true
+		}
+	}
+	return false
+}
+
+// missing are the kinds of proof that a person still owes.
+type missing struct {
+	Password bool
+	Code     bool // a second factor that is enrolled
+	Enroll   bool // a second factor, and none is enrolled
+}
+
+// missing says what proofs lack for the requirement. It is what Judge and a step-up share, so that a person is never sent to prove
+// something that the gate does not then accept.
+func (req *Requirement) missing(proofs []Proof, enrolled bool, now time.Time) missing {
+	fresh := func(p Proof) bool { return req.MaxAge <= 0 || now.Sub(p.At) < req.MaxAge }
+	m := missing{Password: true, Code: enrolled, Enroll: !enrolled && req.Level == LevelTwoFactor}
+	for _, p := range proofs {
+		switch {
+		case p.Method == Password && fresh(p):
+			m.Password = false
+		case enrolled && req.counts(p.Method) && fresh(p):
+			m.Code = false
+		}
+	}
+	return m
+}
+
+// counts tells whether a method is a second factor that this requirement accepts. A backup code stands in for any factor.
+func (req *Requirement) counts(m Method) bool {
+	return m.Second() && (len(req.Methods) == 0 || m == BackupCode || slices.Contains(req.Methods, m))
+}
+
+func hasSecond(proofs []Proof, methods []Method) bool {
+	req := Requirement{Methods: methods}
+	return slices.ContainsFunc(proofs, func(p Proof) bool { return req.counts(p.Method) })
+}

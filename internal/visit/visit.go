@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package visit holds what the outermost handler knows of one request, in plain types: the target as the client sent it, the
+// address that Caddy's trusted_proxies settled on, and how safe the connection is. It also owns our two cookies: their names, how
+// one is read, set, cleared, and kept away from the application in both directions.
+//
+// It decides nothing about who may pass. The gate, the portal and identity all read it, so that no two of them can disagree about
+// what counts as our cookie.
+package visit
+
+import (
+	"net/netip"
+	"net/url"
+)
+
+// Prefix is the path under which everything of ours lives on a protected site.
+const Prefix = "/_nightlatch/"
+
+// Transport says how far a connection can be trusted to keep a cookie secret.
+type Transport int
+
+const (
+	// Exposed is plain HTTP from beyond this machine: no cookie is read or set there, and the pages explain why.
+	Exposed Transport = iota
+	// Loopback is plain HTTP between two loopback addresses. Cookies lose the __Host- prefix, since browsers want Secure for it.
+	Loopback
+	// Secure is TLS, or a trusted proxy that says it ended TLS.
+	Secure
+)
+
+// Visit is one request as the outermost handler met it. It is passed by value and never changed.
+type Visit struct {
+	// URL is the request target as the client sent it, before any rewrite by the site.
+	URL *url.URL
+	// Address is the client's address, unmapped; the zero value where it is unknown.
+	Address netip.Addr
+	// Transport is how far the connection can be trusted with a cookie.
+	Transport Transport
+}
