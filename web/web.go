@@ -1,0 +1,140 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package web is the bytes that a person's browser gets from us: page templates, one style sheet, one small script, an icon, and
+// every sentence that people read (text.go). It decides nothing and imports nothing of ours.
+//
+// A page is a struct (pages.go) and a template of the same name (templates/). Write is the only way to answer with a page and
+// Problem the only way to answer a program, so that no answer goes out without the security headers of secure.
+package web
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Prefix is the path under which our pages and static files live. It repeats visit.Prefix, which this package may not import; a
+// test of package portal holds the two together.
+const Prefix = "/_nightlatch/"
+
+// Page is one of the structs of pages.go.
+type Page interface {
+	title() string
+	brand() string
+}
+
+// policy lets a page load our own files and nothing else. No inline script or style, so markup that slipped through an escaping
+// mistake cannot run; no frames around us, so nobody can put a button of ours under a stranger's page. data: is for the QR code.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// secure sets the headers that every answer of ours carries, errors included (ASVS 5.0 chapter V3.4). A shared cache must never
+// give one person's answer to another, and what we answer depends on the cookie and on what the browser says it wants.
+func secure(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Vary", "Cookie, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site")
+}
+
+//go:embed templates
+var templateFiles embed.FS
+
+var templates = parse()
+
+// parse makes one template set per page, each with the base around it. A template that does not parse stops the program at start.
+func parse() map[string]*template.Template {
+	funcs := template.FuncMap{
+		"say":    english.say,
+		"lang":   func() string { return english.lang },
+		"static": Static,
+	}
+	base := template.Must(template.New("base.html").Funcs(funcs).ParseFS(templateFiles, "templates/base.html"))
+	files, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		panic(err)
+	}
+	all := make(map[string]*template.Template)
+	for _, f := range files {
+		if name, ok := strings.CutSuffix(f.Name(), ".html"); ok && name != "base" {
+			all[name] = template.Must(template.Must(base.Clone()).ParseFS(templateFiles, "templates/"+f.Name()))
+		}
+	}
+	return all
+}
+
+// Write answers with a page. Cookies must be set before. The page is rendered whole before the first byte goes out, so a mistake in
+// a template is a clean 500 and never half a page. The answer to HEAD has no body.
+func Write(w http.ResponseWriter, r *http.Request, status int, page Page) {
+	secure(w.Header())
+	var body bytes.Buffer
+	if err := render(&body, page); err != nil {
+		http.Error(w, english.say(BrokenPage), http.StatusInternalServerError)
+		return
+	}
+	send(w, r, status, "text/html; charset=utf-8", body.Bytes())
+}
+
+func render(body *bytes.Buffer, page Page) error {
+	name := reflect.TypeOf(page).Name()
+	t, ok := templates[name]
+	if !ok {
+		return fmt.Errorf("rendering %s: no such template", name)
+	}
+	return t.ExecuteTemplate(body, "base.html", struct {
+		Title string
+		Brand string
+		Page  Page
+	}{page.title(), page.brand(), page})
+}
+
+// ProblemDetails is the answer to a program that cannot read a page (RFC 9457).
+type ProblemDetails struct {
+	Type      string // the last word of the type, such as "sign-in-required"
+	Title     string // a few words, the same for each problem of this type
+	Detail    string // what to do about this one; may be empty
+	SignInURL string // a path on this host where a person can solve it; may be empty
+}
+
+// Problem answers with application/problem+json and the headers of a page. A caller that answers 401 sets WWW-Authenticate before.
+func Problem(w http.ResponseWriter, r *http.Request, status int, p ProblemDetails) {
+	secure(w.Header())
+	body, err := json.Marshal(struct {
+		Type      string `json:"type"`
+		Title     string `json:"title"`
+		Status    int    `json:"status"`
+		Detail    string `json:"detail,omitempty"`
+		SignInURL string `json:"sign_in_url,omitempty"`
+	}{Prefix + "problems/" + p.Type, p.Title, status, p.Detail, p.SignInURL})
+	if err != nil {
+		panic(err) // strings and a number always encode
+	}
+	send(w, r, status, "application/problem+json", body)
+}
+
+func send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write(body) // the visitor may be gone; there is nobody to tell
+	}
+}
+
+// See answers 303 to a path on this host, with the headers of a page. 303 and never 307: the browser must not send a password again
+// to where it is led (RFC 9700 section 4.12).
+func See(w http.ResponseWriter, path string) {
+	secure(w.Header())
+	w.Header().Set("Location", path)
+	w.WriteHeader(http.StatusSeeOther)
+}
