@@ -30,7 +30,8 @@ func (s *Store) sweep() {
 }
 
 // reclaim rewrites the tables without their dead records (collecting the value log alone frees nothing of small records),
-// then the value log files that are half dead. The tables are verified first: a damaged block would end a rewrite early,
+// then the value log files that are half dead. What dies in a table that nothing newer overlaps waits for the next records;
+// that is a few tables of a small store, or a store that nobody signs in to. The tables are verified first: a damaged block would end a rewrite early,
 // and Badger would then delete the table whose rest was never copied.
 func (s *Store) reclaim() {
 	if err := verify(s.db); err != nil {

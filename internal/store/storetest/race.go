@@ -6,6 +6,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -191,6 +192,52 @@ func closed(t *testing.T, s store.Store) {
 	if ran {
 		t.Error("a transaction ran on a closed store")
 	}
+}
+
+// closedInFlight: a transaction under way learns of the end at its next step, and Close waits for it.
+func closedInFlight(t *testing.T, s store.Store) {
+	update(t, s, func(tx store.Tx) error { return tx.Set("key", nil, never) })
+	inside, proceed := make(chan struct{}), make(chan struct{})
+	var left atomic.Bool
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := s.Update(t.Context(), func(tx store.Tx) error {
+			if err := tx.Set("key", []byte("late"), never); err != nil {
+				t.Errorf("Set before Close: %v", err)
+			}
+			close(inside)
+			<-proceed
+			for name, err := range map[string]error{
+				"Get":    func() error { _, err := tx.Get("key"); return err }(),
+				"Set":    tx.Set("key", nil, never),
+				"Delete": tx.Delete("key"),
+				"Scan":   tx.Scan("", "", func(string, []byte) error { t.Error("Scan went on after Close"); return nil }),
+			} {
+				if !errors.Is(err, store.ErrClosed) {
+					t.Errorf("%s after Close in a transaction begun before: %v; want ErrClosed", name, err)
+				}
+			}
+			left.Store(true)
+			return nil
+		})
+		if !errors.Is(err, store.ErrClosed) {
+			t.Errorf("Update that Close overtook returned %v; want ErrClosed", err)
+		}
+	})
+	<-inside
+	all.Go(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if !left.Load() {
+			t.Error("Close returned while a transaction was running")
+		}
+	})
+	for !errors.Is(s.View(t.Context(), func(store.Tx) error { return nil }), store.ErrClosed) {
+		runtime.Gosched()
+	}
+	close(proceed)
+	all.Wait()
 }
 
 // closedUnderLoad: every transaction ends with ErrClosed at some moment, none with anything else, and Close waits.

@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ST-1 blind writes", blindWrites},
 		{"canceled context", canceled},
 		{"ST-11 closed", closed},
+		{"closed in flight", closedInFlight},
 		{"closed under load", closedUnderLoad},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
