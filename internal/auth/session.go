@@ -5,32 +5,387 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/nightlatch/nightlatch/internal/store"
 )
 
 // Session is a finished sign-in on one browser, as of the moment it was loaded. It is shared by every request of that browser: its
 // fields are read-only, slices included. A change to the person or the session makes a new one, so a request that holds it sees one
 // consistent identity.
 type Session struct {
-	ID       string // names it in lists and events; no credential
-	UserID   string
-	Name     string // canonical user name
-	FullName string
-	Email    string
-	Groups   []string
-	Admin    bool
-	Enrolled bool // the person has a confirmed second factor
-	Proofs   []Proof
-	Created  time.Time
-	Expires  time.Time     // the end, whatever happens
-	Idle     time.Duration // or this long after the last request
-	Device   string
-	Address  netip.Addr
+	ID        string // names it in lists and events; no credential; stays when the ticket rotates
+	UserID    string
+	Name      string // canonical user name
+	FullName  string
+	Email     string
+	Groups    []string
+	GroupList string // Groups joined with commas, for a header
+	Admin     bool
+	Enrolled  bool // the person has a confirmed second factor
+	Proofs    []Proof
+	Created   time.Time
+	Expires   time.Time     // the end, whatever happens
+	Idle      time.Duration // or this long after the last request
+	Device    string
+	Address   netip.Addr
 
-	live live
+	live    *live
+	version uint64 // of live when this was loaded
 }
 
 // Watch calls cancel when the session ends, by any cause, until stop is called. It is how an open WebSocket or stream dies with its
 // session. stop must be called when the request is over. If the session has ended already, cancel is called at once.
-func (s *Session) Watch(cancel context.CancelFunc) (stop func()) { return s.live.watch(cancel) }
+func (s *Session) Watch(cancel context.CancelFunc) (stop func()) { return s.live.watch(s, cancel) }
+
+// sessionRecord is a session as stored, under its id. Rotation replaces Secret, and with it every older ticket is dead.
+type sessionRecord struct {
+	ID       string        `json:"id"`
+	UserID   string        `json:"user_id"`
+	Secret   []byte        `json:"secret"` // SHA-256 of the ticket
+	Proofs   []Proof       `json:"proofs"`
+	Created  time.Time     `json:"created"`
+	Expires  time.Time     `json:"expires"`
+	Idle     time.Duration `json:"idle"`
+	LastSeen time.Time     `json:"last_seen"`
+	Device   string        `json:"device"`
+	Address  netip.Addr    `json:"address"`
+	Remember bool          `json:"remember,omitempty"`
+}
+
+// over tells whether the session has ended by itself. seen is a later use that is known in memory only, or zero. Both limits are
+// checked here, on reading; what the store sweeps decides nothing.
+func (r *sessionRecord) over(now, seen time.Time) bool {
+	if seen.Before(r.LastSeen) {
+		seen = r.LastSeen
+	}
+	return !now.Before(r.Expires) || !now.Before(seen.Add(r.Idle))
+}
+
+const (
+	maxSessions = 20 // per user; the oldest goes (ASVS 7.1.2)
+	useSession  = "session"
+	maxDevice   = 256
+	ticketSize  = idSize + secretSize // a session's ticket: its id, then the secret
+)
+
+func sessionKey(id string) string { return "session/" + id }
+
+// Session returns the session behind a cookie value. It is the one question of every proxied request: for a session in memory it costs
+// one SHA-256 and one look-up, writes nothing and takes no lock that all requests share. Errors are NotSignedIn, or Unavailable when the
+// store cannot tell: never take that for "not signed in".
+func (s *Service) Session(ctx context.Context, value string) (*Session, error) {
+	var buf [256]byte
+	if len(value) > len(buf) {
+		return nil, errNotSignedIn
+	}
+	key := sha256.Sum256(buf[:copy(buf[:], value)])
+	now := s.now()
+	if x := s.cache.get(key); x != nil {
+		if x.live.use(now, x.Expires, x.Idle) {
+			return x, nil
+		}
+		return nil, errNotSignedIn
+	}
+	return s.load(ctx, key, value, now)
+}
+
+// load checks the envelope before it asks the store, so that a forged cookie costs an HMAC and nothing else.
+func (s *Service) load(ctx context.Context, key [sha256.Size]byte, value string, now time.Time) (*Session, error) {
+	ticket, ok := s.keys.open(useSession, value, ticketSize)
+	if !ok {
+		return nil, errNotSignedIn
+	}
+	id := hex.EncodeToString(ticket[:idSize])
+	l := s.cache.pin(id)
+	defer s.cache.unpin(l)
+	x := &Session{live: l, version: l.version.Load()} // before the store is read: see cache
+	err := s.view(ctx, func(t store.Tx) error {
+		r, found, err := get[sessionRecord](t, sessionKey(id))
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(ticket)
+		if !found || subtle.ConstantTimeCompare(sum[:], r.Secret) != 1 || r.over(now, l.lastSeen()) {
+			return errNotSignedIn
+		}
+		return x.fill(t, &r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !l.use(now, x.Expires, x.Idle) {
+		return nil, errNotSignedIn
+	}
+	s.cache.add(key, x)
+	return x, nil
+}
+
+func (x *Session) fill(t store.Tx, r *sessionRecord) error {
+	u, found, err := userByID(t, r.UserID)
+	if err != nil {
+		return err
+	}
+	if !found || u.Disabled {
+		return errNotSignedIn
+	}
+	f, err := loadFactors(t, u.ID)
+	if err != nil {
+		return err
+	}
+	x.ID, x.UserID, x.Name, x.FullName, x.Email = r.ID, u.ID, u.Name, u.FullName, u.Email
+	x.Groups, x.GroupList, x.Admin = u.Groups, strings.Join(u.Groups, ","), u.Admin
+	x.Enrolled, x.Proofs = f.enrolled(), r.Proofs
+	x.Created, x.Expires, x.Idle, x.Device, x.Address = r.Created, r.Expires, r.Idle, r.Device, r.Address
+	x.live.saw(r.LastSeen)
+	return nil
+}
+
+// finish makes the session of an attempt that lacks nothing, or rotates the one that proved more.
+func (t *tx) finish(u *userRecord, a *attempt) (value string, expires time.Time, err error) {
+	if a.Session != "" {
+		return t.rotate(u, a)
+	}
+	r := sessionRecord{
+		UserID: u.ID, Proofs: a.Proofs, Created: t.now.UTC(), LastSeen: t.now.UTC(), Remember: a.Remember,
+		Idle: t.Settings.Idle, Expires: t.now.Add(t.Settings.Lifetime).UTC(), Address: t.client.Address,
+		Device: cut(t.client.Device, maxDevice),
+	}
+	if a.Remember {
+		r.Idle, r.Expires = t.Settings.Remember, t.now.Add(t.Settings.Remember).UTC()
+		expires = r.Expires
+	}
+	id := randomBytes(idSize)
+	r.ID = hex.EncodeToString(id)
+	if _, found, err := get[sessionRecord](t, sessionKey(r.ID)); err != nil || found {
+		return "", expires, fmt.Errorf("making a session id: taken %t: %w", found, err)
+	}
+	u.SessionIDs = slices.DeleteFunc(u.SessionIDs, func(x ref) bool { return !t.now.Before(x.Expires) })
+	for len(u.SessionIDs) >= maxSessions {
+		oldest := u.SessionIDs[0].ID
+		u.SessionIDs = u.SessionIDs[1:]
+		if err := t.endSession(u, oldest, "too many sessions"); err != nil {
+			return "", expires, err
+		}
+	}
+	u.SessionIDs = append(u.SessionIDs, ref{ID: r.ID, Expires: r.Expires})
+	if err := t.saveUser(u); err != nil {
+		return "", expires, err
+	}
+	if err := t.remember(u.ID); err != nil {
+		return "", expires, err
+	}
+	t.eventFor(u, Event{Type: EventSignIn, Outcome: success, Method: second(a.Proofs), Session: r.ID})
+	return t.ticketFor(id, &r), expires, put(t, sessionKey(r.ID), r, r.Expires)
+}
+
+// rotate gives a session new proofs and a new ticket. Its end stays where it was: proving more must not keep a session alive for ever
+// (SE-10).
+func (t *tx) rotate(u *userRecord, a *attempt) (value string, expires time.Time, err error) {
+	r, found, err := get[sessionRecord](t, sessionKey(a.Session))
+	if err != nil {
+		return "", expires, err
+	}
+	if !found || r.over(t.now, time.Time{}) {
+		return "", expires, fail(AttemptGone)
+	}
+	id, err := hex.DecodeString(r.ID)
+	if err != nil {
+		return "", expires, fmt.Errorf("decoding a session id: %w", err)
+	}
+	r.Proofs, r.LastSeen = a.Proofs, t.now.UTC()
+	if r.Remember {
+		expires = r.Expires
+	}
+	t.changed = append(t.changed, r.ID)
+	t.eventFor(u, Event{Type: EventStepUp, Outcome: success, Method: second(a.Proofs), Session: r.ID})
+	return t.ticketFor(id, &r), expires, put(t, sessionKey(r.ID), r, r.Expires)
+}
+
+// ticketFor draws a new secret, of which the record keeps the digest.
+func (t *tx) ticketFor(id []byte, r *sessionRecord) (value string) {
+	ticket := slices.Concat(id, randomBytes(secretSize))
+	sum := sha256.Sum256(ticket)
+	r.Secret = sum[:]
+	return t.keys.seal(useSession, ticket)
+}
+
+// second is the second factor among proofs, for events; the newest one, or the password when there is none.
+func second(proofs []Proof) Method {
+	newest := Proof{Method: Password}
+	for _, p := range proofs {
+		if p.Method.Second() && !p.At.Before(newest.At) {
+			newest = p
+		}
+	}
+	return newest.Method
+}
+
+// endSession removes a session. The caller takes it off the user's list.
+func (t *tx) endSession(u *userRecord, id, why string) error {
+	if _, found, err := get[sessionRecord](t, sessionKey(id)); err != nil || !found {
+		return err
+	}
+	if err := t.Delete(sessionKey(id)); err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	t.ended = append(t.ended, id)
+	t.eventFor(u, Event{Type: EventSessionEnded, Outcome: success, Session: id, Detail: why, Actor: operator})
+	return nil
+}
+
+// endSessions ends all sessions of a person but one. The caller saves the user.
+func (t *tx) endSessions(u *userRecord, but string) error {
+	var kept []ref
+	for _, x := range u.SessionIDs {
+		if x.ID == but {
+			kept = append(kept, x)
+			continue
+		}
+		if err := t.endSession(u, x.ID, "all sessions"); err != nil {
+			return err
+		}
+	}
+	u.SessionIDs = kept
+	return nil
+}
+
+// SignOut ends the session behind a cookie value, also one that has run out, and is done when there is none.
+func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
+	ticket, ok := s.keys.open(useSession, value, ticketSize)
+	if !ok {
+		return nil
+	}
+	id := hex.EncodeToString(ticket[:idSize])
+	return s.update(ctx, c, func(t *tx) error {
+		r, found, err := get[sessionRecord](t, sessionKey(id))
+		if err != nil || !found {
+			return err
+		}
+		sum := sha256.Sum256(ticket)
+		if subtle.ConstantTimeCompare(sum[:], r.Secret) != 1 {
+			return nil // a ticket from before a rotation ends nothing
+		}
+		return t.signOut(&r, EventSignOut, "")
+	})
+}
+
+// signOut removes a session and takes it off its person's list.
+func (t *tx) signOut(r *sessionRecord, event, actor string) error {
+	if err := t.Delete(sessionKey(r.ID)); err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	t.ended = append(t.ended, r.ID)
+	u, found, err := userByID(t, r.UserID)
+	if err != nil || !found {
+		return err
+	}
+	t.eventFor(u, Event{Type: event, Outcome: success, Session: r.ID, Actor: actor})
+	u.SessionIDs = slices.DeleteFunc(u.SessionIDs, func(x ref) bool { return x.ID == r.ID })
+	return t.saveUser(u)
+}
+
+// RevokeSession ends a session by its id.
+func (s *Service) RevokeSession(ctx context.Context, c Client, id string) error {
+	return s.update(ctx, c, func(t *tx) error {
+		r, found, err := get[sessionRecord](t, sessionKey(id))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return failf(NotFound, "there is no session %q", id)
+		}
+		return t.signOut(&r, EventSessionEnded, operator)
+	})
+}
+
+// RevokeSessions ends all sessions of a person and returns how many there were.
+func (s *Service) RevokeSessions(ctx context.Context, c Client, name string) (n int, err error) {
+	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
+		if err := t.endSessions(u, ""); err != nil {
+			return err
+		}
+		n = len(t.ended)
+		return t.saveUser(u)
+	})
+	return n, err
+}
+
+// Sessions lists the running sessions of one person, or of everybody when name is empty.
+func (s *Service) Sessions(ctx context.Context, name string) (list []SessionInfo, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		list = nil
+		if name != "" {
+			u, found, err := s.userByName(t, Canonical(name))
+			if err != nil {
+				return err
+			}
+			if !found {
+				return failf(NotFound, "there is no user %q", name)
+			}
+			list, err = s.sessionsOf(t, u)
+			return err
+		}
+		return t.Scan("session/", "", func(_ string, value []byte) error {
+			var r sessionRecord
+			if err := json.Unmarshal(value, &r); err != nil {
+				return fmt.Errorf("decoding a session: %w", err)
+			}
+			u, found, err := userByID(t, r.UserID)
+			if err != nil || !found {
+				return err
+			}
+			if info, running := s.sessionInfo(&r, u); running {
+				list = append(list, info)
+			}
+			return nil
+		})
+	})
+	return list, err
+}
+
+func (s *Service) sessionsOf(t store.Tx, u *userRecord) (list []SessionInfo, err error) {
+	for _, x := range u.SessionIDs {
+		r, found, err := get[sessionRecord](t, sessionKey(x.ID))
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			continue
+		}
+		if info, running := s.sessionInfo(&r, u); running {
+			list = append(list, info)
+		}
+	}
+	return list, nil
+}
+
+func (s *Service) sessionInfo(r *sessionRecord, u *userRecord) (info SessionInfo, running bool) {
+	seen := s.cache.lastSeen(r.ID)
+	if r.over(s.now(), seen) {
+		return info, false
+	}
+	if seen.Before(r.LastSeen) {
+		seen = r.LastSeen
+	}
+	return SessionInfo{
+		ID: r.ID, User: u.Name, Device: r.Device, Address: r.Address, Created: r.Created, LastSeen: seen.UTC(), Expires: r.Expires,
+		Proofs: r.Proofs,
+	}, true
+}
+
+// cut shortens s to at most n bytes without splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

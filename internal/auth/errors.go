@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/password"
+)
+
+var kindNames = map[Kind]string{
+	Unavailable:       "the store is not available",
+	NotSignedIn:       "not signed in",
+	WrongCredentials:  "wrong user name or password",
+	WrongCode:         "wrong code",
+	UsedCode:          "the code has been used",
+	TooManyTries:      "too many tries",
+	Stopped:           "stopped after too many wrong tries",
+	AttemptGone:       "the sign-in has expired or is over",
+	OutOfOrder:        "the sign-in waits for another step",
+	LinkGone:          "the link has been used or has expired",
+	LinkNeeded:        "a new second factor needs the link from the operator",
+	NameTaken:         "the user name is taken",
+	BadName:           "the user name is not acceptable",
+	BadPassword:       "the password is not acceptable",
+	BadInput:          "the input is not acceptable",
+	NotFound:          "not found",
+	Busy:              "too many sign-ins at once",
+	AlreadyDone:       "nothing to change",
+	LastAdministrator: "this is the last administrator",
+}
+
+func (e *Error) Error() string {
+	s := kindNames[e.Kind]
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+func fail(k Kind) error { return &Error{Kind: k} }
+
+func failf(k Kind, format string, args ...any) error {
+	return &Error{Kind: k, Detail: fmt.Sprintf(format, args...)}
+}
+
+func retry(k Kind, after time.Duration) error { return &Error{Kind: k, RetryAfter: after} }
+
+// errNotSignedIn is shared, since it is the answer to most requests of strangers.
+var errNotSignedIn error = &Error{Kind: NotSignedIn}
+
+func kindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Unavailable
+}
+
+// classify gives errors from below a Kind. Whatever is not known is Unavailable, which every door answers with 503: an error must
+// never look like "signed out" or "has no second factor" (ASVS 16.5.3).
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, password.ErrBusy):
+		return &Error{Kind: Busy, RetryAfter: 2 * time.Second, Cause: err}
+	case errors.Is(err, password.ErrTooLong):
+		return &Error{Kind: BadPassword, Cause: err}
+	}
+	return &Error{Kind: Unavailable, Cause: err}
+}

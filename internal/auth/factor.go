@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/otp"
+	"github.com/nightlatch/nightlatch/internal/store"
+)
+
+// factors are all second factors of one user in one record, so that using one and changing another cannot pass each other by.
+type factors struct {
+	TOTP   []totpFactor `json:"totp,omitempty"`
+	Backup []backupCode `json:"backup,omitempty"`
+}
+
+// totpFactor is a confirmed authenticator. Its secret never leaves the store again (OT-20): the page that shows one shows the pending
+// one of an attempt.
+type totpFactor struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Secret   []byte    `json:"secret"`
+	Created  time.Time `json:"created"`
+	LastUsed time.Time `json:"last_used"`
+	LastStep int64     `json:"last_step"` // burned: neither it nor an earlier one counts again (RFC 6238 §5.2)
+}
+
+// backupCode keeps UsedAt as a fact rather than being deleted: a store that lost a deletion would otherwise give the code back.
+type backupCode struct {
+	Hash   string    `json:"hash"`
+	UsedAt time.Time `json:"used_at,omitzero"`
+}
+
+func factorsKey(userID string) string { return "factors/" + userID }
+
+func loadFactors(t store.Tx, userID string) (factors, error) {
+	f, _, err := get[factors](t, factorsKey(userID))
+	return f, err
+}
+
+func (f *factors) enrolled() bool { return len(f.TOTP) > 0 }
+
+func (f *factors) codesLeft() int {
+	left := 0
+	for _, c := range f.Backup {
+		if c.UsedAt.IsZero() {
+			left++
+		}
+	}
+	return left
+}
+
+func (f *factors) hashes() []string {
+	h := make([]string, len(f.Backup))
+	for i, c := range f.Backup {
+		h[i] = c.Hash
+	}
+	return h
+}
+
+// outcome is what became of a code. Its zero value is wrong.
+type outcome int
+
+const (
+	wrong outcome = iota
+	used
+	right
+)
+
+// burn looks for the authenticator that made the code and burns the step, so that the code is worth nothing from then on.
+func (f *factors) burn(code string, now time.Time, pastSteps int) outcome {
+	result := wrong
+	for i := range f.TOTP {
+		d := &f.TOTP[i]
+		if step, ok := otp.Match(d.Secret, code, now, pastSteps, d.LastStep); ok {
+			d.LastStep, d.LastUsed = step, now
+			return right
+		}
+		if _, ok := otp.Match(d.Secret, code, now, pastSteps, -1); ok {
+			result = used
+		}
+	}
+	return result
+}
+
+// use marks the backup code at an index that was found for it among hashes. The set must still be the one that was searched.
+func (f *factors) use(index int, hashes []string, now time.Time) outcome {
+	if index < 0 || !slices.Equal(hashes, f.hashes()) {
+		return wrong
+	}
+	if !f.Backup[index].UsedAt.IsZero() {
+		return used
+	}
+	f.Backup[index].UsedAt = now
+	return right
+}
+
+const (
+	backupCodes     = 10
+	backupCodeBytes = 10 // 80 bits: above the 64 of NIST SP 800-63B-4 §4.2.1.1
+)
+
+// crockford is base32 without letters that are misread (I, L, O) or misunderstood (U).
+var crockford = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
+
+// newBackupCodes returns ten codes as people see them, XXXX-XXXX-XXXX-XXXX.
+func newBackupCodes() []string {
+	codes := make([]string, backupCodes)
+	for i := range codes {
+		b := make([]byte, backupCodeBytes)
+		rand.Read(b)
+		c := crockford.EncodeToString(b)
+		codes[i] = c[0:4] + "-" + c[4:8] + "-" + c[8:12] + "-" + c[12:16]
+	}
+	return codes
+}
+
+// plainCode is the one spelling of a backup code that is hashed. Case, spaces and dashes do not count, and letters that Crockford's
+// alphabet leaves out are read as the digit they look like. ok is false for what cannot be a code.
+func plainCode(s string) (code string, ok bool) {
+	if len(s) > 64 {
+		return "", false
+	}
+	code = strings.NewReplacer("-", "", " ", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(s))
+	b, err := crockford.DecodeString(code)
+	return code, err == nil && len(b) == backupCodeBytes
+}
+
+func plainCodes(codes []string) []string {
+	plain := make([]string, len(codes))
+	for i, c := range codes {
+		plain[i], _ = plainCode(c)
+	}
+	return plain
+}

@@ -1,0 +1,208 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Guessing is slowed by counters that live in the store, so that neither a restart nor a reload gives tries back, and that are raised
+// before a secret is checked, so that parallel tries cannot slip past them.
+//
+//	password   per name and network   waits after 5 failures
+//	password   per name               waits after 5, stops at 50; not consulted from a network the person has signed in from
+//	code       per user and factor    waits after 5, stops at 50, however right the password was
+//	any        per network            a hundred failures an hour
+//
+// Fifty is below the hundred consecutive failures of NIST SP 800-63B-4 §3.2.2. With two acceptable steps of six digits fifty tries find
+// a code once in ten thousand stops. The counter of a name is the same for names that nobody has, so that it tells nothing.
+const (
+	freeTries    = 5                // failures before the first wait
+	firstWait    = 5 * time.Second  // doubles with each further failure
+	longestWait  = 15 * time.Minute // of a single wait, also when the clock jumps
+	stopAt       = 50               // consecutive failures
+	networkTries = 100              // failures that a network may have in hand …
+	networkEvery = 36 * time.Second // … and how soon one of them is forgotten
+	counterLife  = 7 * 24 * time.Hour
+	knownLife    = 90 * 24 * time.Hour
+	knownMost    = 20
+)
+
+// counter is how often something has failed in a row, or, for a network, how many failures it has not yet worked off.
+type counter struct {
+	Failures int       `json:"failures"`
+	Last     time.Time `json:"last"`
+}
+
+// wait is how long the next try has to wait. It never exceeds longestWait, whatever the clock did in between.
+func (c counter) wait(now time.Time) time.Duration {
+	if c.Failures < freeTries {
+		return 0
+	}
+	delay := longestWait
+	if n := c.Failures - freeTries; n < 10 {
+		delay = min(firstWait<<n, longestWait)
+	}
+	return min(max(c.Last.Add(delay).Sub(now), 0), delay)
+}
+
+// limit is one counter that a try must pass.
+type limit struct {
+	key     string
+	stops   bool // at stopAt, until cleared
+	network bool // forgets one failure every networkEvery instead of all at a success
+	life    time.Duration
+}
+
+// reserve raises every counter of a try before anything is checked. When one of them says no, none is raised: a refused try is not
+// counted, so that hammering does not lengthen the wait. A success takes the reservation back with release.
+func (t *tx) reserve(limits []limit) error {
+	counters := make([]counter, len(limits))
+	for i, l := range limits {
+		c, _, err := get[counter](t, l.key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case l.network:
+			c.forget(t.now)
+			if c.Failures >= networkTries {
+				return retry(TooManyTries, networkEvery)
+			}
+		case l.stops && c.Failures >= stopAt:
+			return fail(Stopped)
+		default:
+			if w := c.wait(t.now); w > 0 {
+				return retry(TooManyTries, w)
+			}
+		}
+		counters[i] = c
+	}
+	for i, l := range limits {
+		c := counters[i]
+		c.Failures, c.Last = c.Failures+1, t.now
+		if err := put(t, l.key, c, t.now.Add(l.life)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget works off a network's failures. A clock that went back forgets nothing and adds nothing.
+func (c *counter) forget(now time.Time) {
+	if worked := int(now.Sub(c.Last) / networkEvery); worked > 0 {
+		c.Failures = max(c.Failures-worked, 0)
+	}
+}
+
+// release takes back what reserve raised: all consecutive failures after a success, or just this try when it could not be checked.
+func (t *tx) release(limits []limit, succeeded bool) error {
+	for _, l := range limits {
+		c, found, err := get[counter](t, l.key)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		if succeeded && !l.network {
+			c.Failures = 0
+		} else {
+			c.Failures = max(c.Failures-1, 0)
+		}
+		if err := put(t, l.key, c, t.now.Add(l.life)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passwordLimits are the counters of a typed password. known tells that the person has signed in from this network before: then what
+// strangers elsewhere have failed at does not count, or anybody could lock the owner out (ASVS 6.1.1).
+func (t *tx) passwordLimits(nameKey string, known bool) []limit {
+	n := network(t.client.Address)
+	limits := []limit{
+		{key: "guess/pwd/" + nameKey + "/" + n, stops: true, life: counterLife},
+	}
+	if !known {
+		limits = append(limits, limit{key: "guess/pwd/" + nameKey, stops: true, life: counterLife})
+	}
+	return append(limits, t.networkLimit(n)...)
+}
+
+// codeLimits are the counters of a code. They follow the user, not the attempt, so that starting over with the right password gives no
+// new tries.
+func (t *tx) codeLimits(userID string, m Method) []limit {
+	return append([]limit{{key: codeKey(userID, m), stops: true}}, t.networkLimit(network(t.client.Address))...)
+}
+
+func (t *tx) networkLimit(n string) []limit {
+	return []limit{{key: "guess/net/" + n, network: true, life: networkTries * networkEvery}}
+}
+
+func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }
+
+var secondMethods = []Method{TOTP, BackupCode}
+
+// clearCodes forgets the failures of all factors: a proof with one of them clears the others (DESIGN: "until another factor, a backup
+// code or an operator clears it").
+func (t *tx) clearCodes(userID string) error {
+	for _, m := range secondMethods {
+		if err := t.Delete(codeKey(userID, m)); err != nil {
+			return fmt.Errorf("clearing a counter: %w", err)
+		}
+	}
+	return nil
+}
+
+// network is what counts as one place to guess from: an IPv4 address, or the /64 that one IPv6 subscriber has at the least.
+func network(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if !a.IsValid() {
+		return "unknown"
+	}
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return p.Masked().String()
+}
+
+// knownNetwork is one that a person has finished a sign-in from.
+type knownNetwork struct {
+	Network string    `json:"network"`
+	At      time.Time `json:"at"`
+}
+
+func knownKey(userID string) string { return "known/" + userID }
+
+func (t *tx) isKnown(userID string) (bool, error) {
+	known, _, err := get[[]knownNetwork](t, knownKey(userID))
+	if err != nil {
+		return false, err
+	}
+	n := network(t.client.Address)
+	return slices.ContainsFunc(known, func(k knownNetwork) bool {
+		return k.Network == n && t.now.Sub(k.At) < knownLife
+	}), nil
+}
+
+func (t *tx) remember(userID string) error {
+	known, _, err := get[[]knownNetwork](t, knownKey(userID))
+	if err != nil {
+		return err
+	}
+	n := network(t.client.Address)
+	known = slices.DeleteFunc(known, func(k knownNetwork) bool { return k.Network == n })
+	known = append(known, knownNetwork{Network: n, At: t.now})
+	known = known[max(len(known)-knownMost, 0):]
+	return put(t, knownKey(userID), known, t.now.Add(knownLife))
+}

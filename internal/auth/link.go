@@ -1,0 +1,247 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/store"
+)
+
+// linkRecord is a one-time link. It stands under the digest of its token; Used is a fact that stays until the record goes.
+type linkRecord struct {
+	Kind    LinkKind  `json:"kind"`
+	UserID  string    `json:"user_id,omitempty"` // empty for setup
+	Expires time.Time `json:"expires"`
+	Used    bool      `json:"used,omitempty"`
+}
+
+var linkLife = map[LinkKind]time.Duration{
+	SetupLink:    time.Hour,
+	InviteLink:   24 * time.Hour,
+	ReenrollLink: time.Hour,
+}
+
+// newestSetupKey holds the digest of the newest setup link, as userRecord.Invite does for a person: a newer link kills the older.
+const newestSetupKey = "setup-link"
+
+// newLink makes a link for u, or for setup when u is nil. The caller saves u.
+func (t *tx) newLink(kind LinkKind, u *userRecord) (token string, err error) {
+	token = rand.Text()
+	r := linkRecord{Kind: kind, Expires: t.now.Add(linkLife[kind])}
+	d := digest([]byte(token))
+	if u == nil {
+		if err := put(t, newestSetupKey, d, time.Time{}); err != nil {
+			return "", err
+		}
+		t.event(Event{Type: EventLinkMade, Actor: operator, Outcome: success, Detail: string(kind)})
+	} else {
+		r.UserID, u.Invite = u.ID, d
+		t.eventFor(u, Event{Type: EventLinkMade, Actor: operator, Outcome: success, Detail: string(kind)})
+		if err := t.saveUser(u); err != nil {
+			return "", err
+		}
+	}
+	return token, put(t, "link/"+d, r, r.Expires)
+}
+
+// NewSetupLink returns the token of a link that makes the first administrator. It works once, for an hour, as long as there is none,
+// and replaces the one before.
+func (s *Service) NewSetupLink(ctx context.Context) (token string, err error) {
+	err = s.update(ctx, Client{}, func(t *tx) error {
+		ids, _, err := get[[]string](t, administratorsKey)
+		if err != nil {
+			return err
+		}
+		if len(ids) > 0 {
+			return failf(AlreadyDone, "there is an administrator already")
+		}
+		token, err = t.newLink(SetupLink, nil)
+		return err
+	})
+	return token, err
+}
+
+// openLink reads a link that can still be used, with its person. It consumes nothing.
+func (s *Service) openLink(t store.Tx, token string, now time.Time) (linkRecord, *userRecord, error) {
+	d := digest([]byte(token))
+	l, found, err := get[linkRecord](t, "link/"+d)
+	if err != nil {
+		return l, nil, err
+	}
+	if !found || l.Used || !now.Before(l.Expires) {
+		return l, nil, fail(LinkGone)
+	}
+	if l.Kind == SetupLink {
+		newest, _, err := get[string](t, newestSetupKey)
+		if err != nil {
+			return l, nil, err
+		}
+		ids, _, err := get[[]string](t, administratorsKey)
+		if err != nil {
+			return l, nil, err
+		}
+		if newest != d || len(ids) > 0 {
+			return l, nil, fail(LinkGone)
+		}
+		return l, nil, nil
+	}
+	u, found, err := userByID(t, l.UserID)
+	if err != nil {
+		return l, nil, err
+	}
+	if !found || u.Invite != d || u.Disabled {
+		return l, nil, fail(LinkGone)
+	}
+	return l, u, nil
+}
+
+// useLink opens a link of the given kind and marks it used.
+func (t *tx) useLink(token string, kind LinkKind) (*userRecord, error) {
+	l, u, err := t.openLink(t, token, t.now)
+	if err != nil {
+		return nil, err
+	}
+	if l.Kind != kind {
+		return nil, fail(LinkGone)
+	}
+	l.Used = true
+	return u, put(t, "link/"+digest([]byte(token)), l, l.Expires)
+}
+
+// Link says what a link is for, so that a page can be shown. Mail scanners and browsers that look ahead consume nothing by it.
+func (s *Service) Link(ctx context.Context, token string) (l Link, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		r, u, err := s.openLink(t, token, s.now())
+		if err != nil {
+			return err
+		}
+		l = Link{Kind: r.Kind, Expires: r.Expires}
+		if u != nil {
+			l.UserName = u.Name
+		}
+		return nil
+	})
+	return l, err
+}
+
+// linkFor opens a link ahead of costly work, so that hashing is not to be had with a made-up token.
+func (s *Service) linkFor(ctx context.Context, token string, kind LinkKind) (u *userRecord, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		var l linkRecord
+		if l, u, err = s.openLink(t, token, s.now()); err == nil && l.Kind != kind {
+			err = fail(LinkGone)
+		}
+		return err
+	})
+	return u, err
+}
+
+// enrollment is what everybody who comes by a link must finish before they have a session.
+var enrollment = Requirement{Level: LevelTwoFactor}
+
+// Setup makes the first administrator and begins their enrollment.
+func (s *Service) Setup(ctx context.Context, c Client, token string, name, password string) (p Progress, err error) {
+	if _, err := s.linkFor(ctx, token, SetupLink); err != nil {
+		return p, err
+	}
+	canonical, err := checkName(name)
+	if err != nil {
+		return p, err
+	}
+	if err := s.checkPassword(password, canonical, ""); err != nil {
+		return p, err
+	}
+	hash, err := s.hasher.Hash(ctx, password)
+	if err != nil {
+		return p, classify(err)
+	}
+	err = s.update(ctx, c, func(t *tx) error {
+		if _, err := t.useLink(token, SetupLink); err != nil {
+			return err
+		}
+		u, err := t.createUser(NewUser{Name: canonical, Admin: true}, hash)
+		if err != nil {
+			return err
+		}
+		t.eventFor(u, Event{Type: EventLinkUsed, Outcome: success, Detail: string(SetupLink)})
+		p, err = t.begin(u, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}})
+		return err
+	})
+	return p, err
+}
+
+// AcceptInvite sets the password of a new person and begins their enrollment.
+func (s *Service) AcceptInvite(ctx context.Context, c Client, token, password string) (p Progress, err error) {
+	u, err := s.linkFor(ctx, token, InviteLink)
+	if err != nil {
+		return p, err
+	}
+	if err := s.checkPassword(password, u.Name, u.Email); err != nil {
+		return p, err
+	}
+	hash, err := s.hasher.Hash(ctx, password)
+	if err != nil {
+		return p, classify(err)
+	}
+	err = s.update(ctx, c, func(t *tx) error {
+		u, err := t.useLink(token, InviteLink)
+		if err != nil {
+			return err
+		}
+		u.Password = hash
+		t.eventFor(u, Event{Type: EventLinkUsed, Outcome: success, Detail: string(InviteLink)})
+		p, err = t.begin(u, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}})
+		if err != nil {
+			return err
+		}
+		return t.saveUser(u)
+	})
+	return p, err
+}
+
+// Reenroll begins a new enrollment after an operator's reset. It takes the link and the password: the link alone, found in a mailbox,
+// opens nothing.
+func (s *Service) Reenroll(ctx context.Context, c Client, token, password string) (p Progress, err error) {
+	u, err := s.linkFor(ctx, token, ReenrollLink)
+	if err != nil {
+		return p, err
+	}
+	u, rehash, err := s.verifyPassword(ctx, c, u.Name, password)
+	if err != nil {
+		return p, err
+	}
+	err = s.update(ctx, c, func(t *tx) error {
+		_, owner, err := t.openLink(t, token, t.now)
+		if err != nil {
+			return err
+		}
+		if err := t.acceptPassword(owner, u, rehash); err != nil {
+			return err
+		}
+		p, err = t.begin(owner, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}, Link: digest([]byte(token))})
+		return err
+	})
+	return p, err
+}
+
+// useEnrollmentLink uses up the link that an enrollment came by. A person who needs one cannot confirm without it, so that a session or
+// a sign-in that began before the operator's reset binds nothing.
+func (t *tx) useEnrollmentLink(h *held) error {
+	if !h.user.LinkNeeded {
+		return nil
+	}
+	l, found, err := get[linkRecord](t, "link/"+h.attempt.Link)
+	if err != nil {
+		return err
+	}
+	if !found || l.Used || l.Kind != ReenrollLink || h.user.Invite != h.attempt.Link || !t.now.Before(l.Expires) {
+		return fail(LinkGone)
+	}
+	l.Used, h.user.LinkNeeded = true, false
+	t.eventFor(h.user, Event{Type: EventLinkUsed, Outcome: success, Detail: string(ReenrollLink)})
+	return put(t, "link/"+h.attempt.Link, l, l.Expires)
+}

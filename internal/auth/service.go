@@ -1,0 +1,182 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/store"
+)
+
+// Config is what a Service stands on. All of it outlives a reload of the configuration.
+type Config struct {
+	Store  store.Store      // sealed: values hold seeds and hashes
+	Key    []byte           // 32 bytes; every ticket and index key is derived from it
+	Now    Clock            // nil: time.Now
+	Hasher *password.Hasher // nil: one with as many slots as processors
+	Log    *slog.Logger     // for what happens between requests
+}
+
+// hashQueue is how many sign-ins may wait for a processor: at 25 ms each, nobody waits longer than a second or so.
+const hashQueue = 32
+
+// View is what a configuration adds, and what a reload may change.
+type View struct {
+	Settings Settings
+	Event    func(Event)  // told of each event after it is stored; must not block
+	Log      *slog.Logger // nil: nothing is logged
+}
+
+// Service answers who somebody is, what is missing and whether they may pass. It is safe for concurrent use. Its acts return *Error.
+type Service struct {
+	*core
+	View
+}
+
+// core is shared by the Services of all configurations that use one store.
+type core struct {
+	store  store.Store
+	keys   keys
+	now    Clock
+	hasher *password.Hasher
+	log    *slog.Logger
+	cache  cache
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Open starts a Service on a store, with DefaultSettings. Close it before the store.
+func Open(ctx context.Context, cfg Config) (*Service, error) {
+	k, err := deriveKeys(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	c := &core{store: cfg.Store, keys: k, now: cfg.Now, hasher: cfg.Hasher, log: cfg.Log}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.hasher == nil {
+		c.hasher = password.New(0, hashQueue)
+	}
+	if c.log == nil {
+		c.log = discard
+	}
+	c.cache.init()
+	s := (&Service{core: c}).With(View{Settings: DefaultSettings})
+	ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	c.done.Go(func() { s.keepHouse(ctx) })
+	return s, nil
+}
+
+// With returns a Service with other settings on the same store, counters and sessions. It is cheap, and both stay usable.
+func (s *Service) With(v View) *Service {
+	if v.Log == nil {
+		v.Log = discard
+	}
+	if v.Event == nil {
+		v.Event = func(Event) {}
+	}
+	return &Service{core: s.core, View: v}
+}
+
+// Close saves when each session was last seen and waits for the house-keeping to end. The store stays open.
+func (s *Service) Close() error {
+	s.stop()
+	s.done.Wait()
+	return s.saveLastSeen(context.Background())
+}
+
+// tx is one act: a store transaction together with the instant at which it happens, the events it appends, and what it means for the
+// sessions in memory.
+type tx struct {
+	store.Tx
+	*Service
+	now     time.Time
+	client  Client
+	events  []Event
+	changed []string // sessions whose snapshot is out of date
+	ended   []string // sessions that are over
+	refusal error
+}
+
+// update runs one act. When fn returns an error nothing is changed; when it returns refuse's result what it counted is kept and the
+// act is refused. Events are told and caches emptied after the commit and before the caller hears of it, so that no request that
+// follows a revocation can pass. fn may run more than once and must touch nothing but t and variables that it sets afresh.
+func (s *Service) update(ctx context.Context, c Client, fn func(t *tx) error) error {
+	now := s.now()
+	var t *tx
+	err := s.store.Update(ctx, func(raw store.Tx) error {
+		t = &tx{Tx: raw, Service: s, now: now, client: c}
+		if err := fn(t); err != nil {
+			return err
+		}
+		return t.appendEvents()
+	})
+	if err != nil {
+		return classify(err)
+	}
+	for _, id := range t.changed {
+		s.cache.changed(id)
+	}
+	for _, id := range t.ended {
+		s.cache.end(id)
+	}
+	for _, e := range t.events {
+		s.Event(e)
+	}
+	return t.refusal
+}
+
+// refuse commits what the act has counted and answers with err.
+func (t *tx) refuse(err error) error {
+	t.refusal = err
+	return nil
+}
+
+// view reads. The error has a Kind.
+func (s *Service) view(ctx context.Context, fn func(t store.Tx) error) error {
+	return classify(s.store.View(ctx, fn))
+}
+
+// get reads a record; found is false when there is none. Any other failure is an error and never "none".
+func get[T any](t store.Tx, key string) (v T, found bool, err error) {
+	b, err := t.Get(key)
+	if errors.Is(err, store.ErrNotFound) {
+		return v, false, nil
+	}
+	if err != nil {
+		return v, false, fmt.Errorf("reading a record: %w", err)
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return v, false, fmt.Errorf("decoding a record: %w", err)
+	}
+	return v, true, nil
+}
+
+// sweepMargin keeps records in the store past their own deadline, which alone decides: a clock that is a little off must not make
+// the store forget early.
+const sweepMargin = time.Hour
+
+// put writes a record. A deadline lets the store forget it some time after; zero keeps it.
+func put(t store.Tx, key string, v any, deadline time.Time) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding a record: %w", err)
+	}
+	if !deadline.IsZero() {
+		deadline = deadline.Add(sweepMargin)
+	}
+	if err := t.Set(key, b, deadline); err != nil {
+		return fmt.Errorf("writing a record: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,409 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/store"
+)
+
+// userRecord is a User as stored.
+type userRecord struct {
+	User
+	Password   string `json:"password,omitempty"`     // PHC string; empty until an invite is accepted
+	LinkNeeded bool   `json:"link_needed,omitempty"`  // an operator reset the factors: the next is enrolled by link only
+	Invite     string `json:"invite,omitempty"`       // digest of the newest link of this person; older ones are dead
+	SessionIDs []ref  `json:"session_refs,omitempty"` // at most maxSessions, oldest first
+}
+
+// ref names a session of a user. The list is read with Get and so keeps the limit exact under parallel sign-ins.
+type ref struct {
+	ID      string    `json:"id"`
+	Expires time.Time `json:"expires"`
+}
+
+func userKey(id string) string { return "user/" + id }
+
+func nameIndex(nameKey string) string { return "name/" + nameKey }
+
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{0,63}$`)
+
+// Canonical is the one spelling of a user name: compatibility forms folded, lower case, no outer space. Every look-up and every counter
+// goes through it, so that no other spelling is another identity (BF-7, ID-15). It does not say that the name is acceptable.
+func Canonical(name string) string {
+	return strings.TrimSpace(strings.ToLower(norm.NFKC.String(strings.ToValidUTF8(name, "\uFFFD"))))
+}
+
+// checkName says whether a new user may be called so. Plain ASCII only: the name goes into a header that applications take for an
+// identity, and letters that look alike would make two people one to the eye.
+func checkName(name string) (canonical string, err error) {
+	canonical = Canonical(name)
+	if !validName.MatchString(canonical) {
+		return "", failf(BadName, "use 1 to 64 of the letters a-z, digits, and . _ @ + -, beginning with a letter or digit")
+	}
+	return canonical, nil
+}
+
+var validGroup = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._@+:/-]{0,63}$`)
+
+// maxGroupList is the size in bytes of all groups in one header (ASVS 4.2.5): more is refused rather than cut.
+const maxGroupList = 4096
+
+func checkProfile(in NewUser) error {
+	for _, g := range in.Groups {
+		if !validGroup.MatchString(g) || strings.HasSuffix(g, " ") {
+			return failf(BadInput, "the group %q has a character that does not go: use letters, digits, spaces inside, and . _ @ + : / -", g)
+		}
+	}
+	if len(strings.Join(in.Groups, ",")) > maxGroupList {
+		return failf(BadInput, "the groups are longer than %d bytes together", maxGroupList)
+	}
+	if utf8.RuneCountInString(in.FullName) > 128 || !printable(in.FullName) {
+		return failf(BadInput, "the display name must be at most 128 printable characters")
+	}
+	if in.Email != "" {
+		a, err := mail.ParseAddress(in.Email)
+		if err != nil || a.Address != in.Email || len(in.Email) > 254 || !printable(in.Email) {
+			return failf(BadInput, "%q is not an e-mail address", in.Email)
+		}
+	}
+	return nil
+}
+
+// printable refuses what could end a header line, reorder text on a page or hide in it.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) })
+}
+
+func (s *Service) checkPassword(plain, name, email string) error {
+	local, _, _ := strings.Cut(email, "@")
+	if err := password.Check(plain, s.Settings.MinPassword, name, local, s.Settings.Brand); err != nil {
+		return &Error{Kind: BadPassword, Cause: err}
+	}
+	return nil
+}
+
+// userByName finds a person. found is false for a name that nobody has.
+func (s *Service) userByName(t store.Tx, canonical string) (*userRecord, bool, error) {
+	id, found, err := get[string](t, nameIndex(s.keys.nameKey(canonical)))
+	if err != nil || !found {
+		return nil, false, err
+	}
+	return userByID(t, id)
+}
+
+func userByID(t store.Tx, id string) (*userRecord, bool, error) {
+	u, found, err := get[userRecord](t, userKey(id))
+	if err != nil || !found {
+		return nil, false, err
+	}
+	return &u, true, nil
+}
+
+func (t *tx) saveUser(u *userRecord) error { return put(t, userKey(u.ID), u, time.Time{}) }
+
+// createUser writes a new person and what keeps names unique.
+func (t *tx) createUser(in NewUser, passwordHash string) (*userRecord, error) {
+	name, err := checkName(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkProfile(in); err != nil {
+		return nil, err
+	}
+	index := nameIndex(t.keys.nameKey(name))
+	if _, found, err := get[string](t, index); err != nil {
+		return nil, err
+	} else if found {
+		return nil, failf(NameTaken, "there is a user %q already", name)
+	}
+	groups := slices.Clone(in.Groups)
+	slices.Sort(groups)
+	u := &userRecord{
+		User: User{
+			ID: newID() + newID(), Name: name, FullName: in.FullName, Email: in.Email,
+			Groups: slices.Compact(groups), Admin: in.Admin, Created: t.now.UTC(),
+		},
+		Password: passwordHash,
+	}
+	if err := put(t, index, u.ID, time.Time{}); err != nil {
+		return nil, err
+	}
+	if err := t.countAdministrator(u); err != nil {
+		return nil, err
+	}
+	return u, t.saveUser(u)
+}
+
+const administratorsKey = "administrators"
+
+// countAdministrator keeps the list of enabled administrators in one record, so that "is there one" and "is this the last one" hold
+// under parallel changes.
+func (t *tx) countAdministrator(u *userRecord) error {
+	ids, _, err := get[[]string](t, administratorsKey)
+	if err != nil {
+		return err
+	}
+	had := slices.Contains(ids, u.ID)
+	has := u.Admin && !u.Disabled
+	switch {
+	case has && !had:
+		ids = append(ids, u.ID)
+	case had && !has:
+		if len(ids) == 1 {
+			return failf(LastAdministrator, "add another one first: nightlatch user add NAME --admin")
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == u.ID })
+	default:
+		return nil
+	}
+	return put(t, administratorsKey, ids, time.Time{})
+}
+
+// HasAdministrator tells whether an enabled administrator exists.
+func (s *Service) HasAdministrator(ctx context.Context) (has bool, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		ids, _, err := get[[]string](t, administratorsKey)
+		has = len(ids) > 0
+		return err
+	})
+	return has, err
+}
+
+// operator is the actor of commands.
+const operator = "operator"
+
+// AddUser makes an account. Without a password it returns the token of an invite link, which is shown once and works for a day.
+func (s *Service) AddUser(ctx context.Context, c Client, in NewUser) (u User, invite string, err error) {
+	var hash string
+	if in.Password != "" {
+		if err := s.checkPassword(in.Password, Canonical(in.Name), in.Email); err != nil {
+			return User{}, "", err
+		}
+		if hash, err = s.hasher.Hash(ctx, in.Password); err != nil {
+			return User{}, "", classify(err)
+		}
+	}
+	err = s.update(ctx, c, func(t *tx) error {
+		r, err := t.createUser(in, hash)
+		if err != nil {
+			return err
+		}
+		invite = ""
+		if hash == "" {
+			if invite, err = t.newLink(InviteLink, r); err != nil {
+				return err
+			}
+		}
+		u = r.User
+		t.eventFor(r, Event{Type: EventUserAdded, Actor: operator, Outcome: success})
+		return nil
+	})
+	return u, invite, err
+}
+
+// Users lists everybody, in no particular order.
+func (s *Service) Users(ctx context.Context) (users []User, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		users = users[:0]
+		return t.Scan("user/", "", func(_ string, value []byte) error {
+			var r userRecord
+			if err := json.Unmarshal(value, &r); err != nil {
+				return fmt.Errorf("decoding a user: %w", err)
+			}
+			users = append(users, r.User)
+			return nil
+		})
+	})
+	return users, err
+}
+
+// User describes one person to an operator.
+func (s *Service) User(ctx context.Context, name string) (d UserDetail, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		u, found, err := s.userByName(t, Canonical(name))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return failf(NotFound, "there is no user %q", name)
+		}
+		d, err = s.detail(t, u)
+		return err
+	})
+	return d, err
+}
+
+// Account describes a person to themselves.
+func (s *Service) Account(ctx context.Context, userID string) (d UserDetail, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		u, found, err := userByID(t, userID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fail(NotFound)
+		}
+		d, err = s.detail(t, u)
+		return err
+	})
+	return d, err
+}
+
+func (s *Service) detail(t store.Tx, u *userRecord) (UserDetail, error) {
+	f, err := loadFactors(t, u.ID)
+	if err != nil {
+		return UserDetail{}, err
+	}
+	d := UserDetail{User: u.User, HasPassword: u.Password != "", CodesLeft: f.codesLeft()}
+	for _, x := range f.TOTP {
+		d.Factors = append(d.Factors, FactorInfo{ID: x.ID, Method: TOTP, Name: x.Name, Created: x.Created, LastUsed: x.LastUsed})
+	}
+	sessions, err := s.sessionsOf(t, u)
+	if err != nil {
+		return UserDetail{}, err
+	}
+	d.Sessions = len(sessions)
+	stops := []limit{{key: "guess/pwd/" + s.keys.nameKey(u.Name)}}
+	methods := []Method{Password}
+	for _, m := range secondMethods {
+		stops, methods = append(stops, limit{key: codeKey(u.ID, m)}), append(methods, m)
+	}
+	for i, l := range stops {
+		c, _, err := get[counter](t, l.key)
+		if err != nil {
+			return UserDetail{}, err
+		}
+		if c.Failures >= stopAt {
+			d.Stopped = append(d.Stopped, methods[i])
+		}
+	}
+	return d, nil
+}
+
+// onUser is an operator's act on one person.
+func (s *Service) onUser(ctx context.Context, c Client, name string, fn func(t *tx, u *userRecord) error) error {
+	return s.update(ctx, c, func(t *tx) error {
+		u, found, err := s.userByName(t, Canonical(name))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return failf(NotFound, "there is no user %q", name)
+		}
+		return fn(t, u)
+	})
+}
+
+// SetDisabled shuts an account, which ends its sessions at once, or opens it again.
+func (s *Service) SetDisabled(ctx context.Context, c Client, name string, disabled bool) error {
+	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
+		if u.Disabled == disabled {
+			return failf(AlreadyDone, "the user %q is so already", u.Name)
+		}
+		u.Disabled = disabled
+		if err := t.countAdministrator(u); err != nil {
+			return err
+		}
+		what := EventUserEnabled
+		if disabled {
+			what = EventUserDisabled
+			if err := t.endSessions(u, ""); err != nil {
+				return err
+			}
+		}
+		t.eventFor(u, Event{Type: what, Actor: operator, Outcome: success})
+		return t.saveUser(u)
+	})
+}
+
+// DeleteUser removes a person and everything kept for them but the events. The name may be given again; the id never is.
+func (s *Service) DeleteUser(ctx context.Context, c Client, name string) error {
+	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
+		t.eventFor(u, Event{Type: EventUserDeleted, Actor: operator, Outcome: success})
+		if err := t.endSessions(u, ""); err != nil {
+			return err
+		}
+		u.Admin = false
+		if err := t.countAdministrator(u); err != nil {
+			return err
+		}
+		if err := t.clearCodes(u.ID); err != nil {
+			return err
+		}
+		for _, key := range []string{userKey(u.ID), nameIndex(t.keys.nameKey(u.Name)), factorsKey(u.ID), knownKey(u.ID)} {
+			if err := t.Delete(key); err != nil {
+				return fmt.Errorf("deleting a user: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// ResetTwoFactor removes all second factors and backup codes of a person, ends their sessions and returns the token of the link with
+// which they enroll again. Until then the password alone enrolls nothing: whoever knows only the password must not be the one who
+// binds the new authenticator. A person who never accepted the invite gets a new invite instead.
+func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (link string, err error) {
+	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
+		if err := t.endSessions(u, ""); err != nil {
+			return err
+		}
+		if err := t.clearCodes(u.ID); err != nil {
+			return err
+		}
+		if err := put(t, factorsKey(u.ID), factors{}, time.Time{}); err != nil {
+			return err
+		}
+		kind := ReenrollLink
+		if u.Password == "" {
+			kind = InviteLink
+		}
+		u.LinkNeeded = kind == ReenrollLink
+		if link, err = t.newLink(kind, u); err != nil {
+			return err
+		}
+		t.eventFor(u, Event{Type: EventTwoFactorReset, Actor: operator, Outcome: success})
+		return t.saveUser(u)
+	})
+	return link, err
+}
+
+// Unlock clears what guessing has stopped for a person: codes everywhere, the password from networks they have not used before and
+// from those they have.
+func (s *Service) Unlock(ctx context.Context, c Client, name string) error {
+	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
+		if err := t.clearCodes(u.ID); err != nil {
+			return err
+		}
+		prefix := "guess/pwd/" + t.keys.nameKey(u.Name)
+		keys := []string{prefix}
+		err := t.Scan(prefix+"/", "", func(key string, _ []byte) error {
+			keys = append(keys, key)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("looking for counters: %w", err)
+		}
+		for _, key := range keys {
+			if err := t.Delete(key); err != nil {
+				return fmt.Errorf("clearing a counter: %w", err)
+			}
+		}
+		t.eventFor(u, Event{Type: EventUserUnlocked, Actor: operator, Outcome: success})
+		return nil
+	})
+}
