@@ -24,12 +24,6 @@ import (
 // test of package portal holds the two together.
 const Prefix = "/_nightlatch/"
 
-// Page is one of the structs of pages.go.
-type Page interface {
-	title() string
-	brand() string
-}
-
 // policy lets a page load our own files and nothing else. No inline script or style, so markup that slipped through an escaping
 // mistake cannot run; no frames around us, so nobody can put a button of ours under a stranger's page. data: is for the QR code.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -47,6 +41,9 @@ func secure(h http.Header) {
 	h.Set("Vary", "Cookie, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site")
 }
 
+// fewCodes is how many backup codes a person must have left not to be warned.
+const fewCodes = 4
+
 //go:embed templates
 var templateFiles embed.FS
 
@@ -55,9 +52,12 @@ var templates = parse()
 // parse makes one template set per page, each with the base around it. A template that does not parse stops the program at start.
 func parse() map[string]*template.Template {
 	funcs := template.FuncMap{
-		"say":    english.say,
-		"lang":   func() string { return english.lang },
-		"static": Static,
+		"say":     english.say,
+		"lang":    func() string { return english.lang },
+		"when":    english.when,
+		"static":  Static,
+		"at":      func(path string) string { return Prefix + path },
+		"fewLeft": func(left int) bool { return left < fewCodes },
 	}
 	base := template.Must(template.New("base.html").Funcs(funcs).ParseFS(templateFiles, "templates/base.html"))
 	files, err := templateFiles.ReadDir("templates")
@@ -91,11 +91,7 @@ func render(body *bytes.Buffer, page Page) error {
 	if !ok {
 		return fmt.Errorf("rendering %s: no such template", name)
 	}
-	return t.ExecuteTemplate(body, "base.html", struct {
-		Title string
-		Brand string
-		Page  Page
-	}{page.title(), page.brand(), page})
+	return t.ExecuteTemplate(body, "base.html", page)
 }
 
 // ProblemDetails is the answer to a program that cannot read a page (RFC 9457).
