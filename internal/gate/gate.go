@@ -1,0 +1,251 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gate answers one question per proxied request: may it pass, or must its sender sign in, prove more, or go away? Check
+// decides and Refuse tells the sender in the words that a page, a script or a gRPC client understands.
+//
+// The rules of the site say what a request needs; package auth says who somebody is and whether that is enough. The gate adds what
+// only it can see: that a path may mean something else to the application than to the rules, that a WebSocket was opened by a
+// foreign page, that a connection cannot carry a cookie. It writes nothing, keeps nothing for a stranger, never reads a body, and
+// whatever it does not understand it refuses. Read path.go for ambiguous paths, rule.go for the rules, refuse.go for the answers.
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// Config is what a Gate stands on.
+type Config struct {
+	Service func() (*auth.Service, error) // an error is answered with 503
+	Rules   []Rule                        // in written order; none: everybody proves two factors
+	Now     auth.Clock                    // nil: time.Now
+	Brand   string                        // the name on pages; empty: Nightlatch
+	Log     *slog.Logger                  // nil: nothing is logged
+}
+
+// Gate guards one site. It is safe for concurrent use.
+type Gate struct {
+	rules     []rule // those with a matcher
+	byDefault Rule
+	now       auth.Clock
+	brand     string
+	challenge string // WWW-Authenticate
+	log       *slog.Logger
+	logged    atomic.Int64 // when an unavailable store was last logged, in Unix seconds
+
+	// session finds who a cookie value belongs to: nil for nobody. An empty value is nobody's, unless there is no service to say so.
+	session func(ctx context.Context, value string) (*auth.Session, error)
+}
+
+// rule is a Rule and what New found out about it.
+type rule struct {
+	Rule
+	relaxes bool // somebody may satisfy it who does not satisfy the default
+}
+
+// New makes a Gate. It refuses rules that cannot mean what they say; the error names the rule by its Text.
+func New(cfg Config) (*Gate, error) {
+	if cfg.Service == nil {
+		return nil, errors.New("a gate needs a service")
+	}
+	ordered, byDefault, err := arrange(cfg.Rules)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{byDefault: byDefault, now: cfg.Now, brand: cfg.Brand, log: cfg.Log}
+	for _, o := range ordered {
+		g.rules = append(g.rules, rule{o, !o.covers(&byDefault)})
+	}
+	if g.now == nil {
+		g.now = time.Now
+	}
+	if g.brand == "" {
+		g.brand = "Nightlatch"
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	g.challenge = challenge(g.brand)
+	g.session = func(ctx context.Context, value string) (*auth.Session, error) {
+		svc, err := cfg.Service()
+		if err != nil || value == "" {
+			return nil, err
+		}
+		return svc.Session(ctx, value)
+	}
+	return g, nil
+}
+
+// Reason says why a request was refused.
+type Reason int
+
+const (
+	ByRule        Reason = iota // the Verdict says it
+	BadHost                     // the host is missing or no host name
+	BadMethod                   // CONNECT or TRACE
+	MatcherFailed               // Err is the error of a matcher
+	Exposed                     // the connection cannot keep a cookie secret
+	TooEarly                    // TLS early data, which somebody may be playing back
+	Unavailable                 // Err says why nobody could be asked who this is
+	ForeignOrigin               // a page of another site opens a WebSocket with this person's cookie
+)
+
+// Decision is the answer of Check. Its zero value refuses.
+type Decision struct {
+	// Pass alone says whether the request goes to the application.
+	Pass bool
+	// Session is who asks. It is nil for a stranger, and always when a rule skips the request.
+	Session *auth.Session
+	// Verdict says what is missing when Reason is ByRule.
+	Verdict auth.Verdict
+	// Need is the requirement that Verdict is about.
+	Need auth.Requirement
+	// Rule is the rule that decided; nil when it did not come to that.
+	Rule   *Rule
+	Reason Reason
+	// Err is the cause with MatcherFailed and Unavailable, unchanged. A matcher of Caddy may fail with a status of its own, such as
+	// 425 from the IP matchers: package gate does not know Caddy's error type, so a caller that does returns Err instead of
+	// calling Refuse when Reason is MatcherFailed.
+	Err error
+}
+
+// Check decides about a request. It writes nothing and logs nothing.
+//
+// The first rule that matches counts, or the default when none does. A rule that skips is believed before anybody is asked who this
+// is, so that what it opens stays open while the store is down. See ambiguous for the requests whose path cannot be trusted.
+func (g *Gate) Check(r *http.Request, v visit.Visit) Decision {
+	switch {
+	case !validHost(r.Host):
+		return Decision{Reason: BadHost}
+	case !validMethod(r):
+		return Decision{Reason: BadMethod}
+	case Ambiguous(r, v):
+		return g.ambiguous(r, v)
+	}
+	found := &g.byDefault
+	for i := range g.rules {
+		ok, err := g.rules[i].Match(r)
+		if err != nil {
+			return Decision{Reason: MatcherFailed, Rule: &g.rules[i].Rule, Err: err}
+		}
+		if ok {
+			found = &g.rules[i].Rule
+			break
+		}
+	}
+	switch found.Action {
+	case Require:
+		return g.require(r, v, found)
+	case Skip:
+		return Decision{Pass: true, Verdict: auth.Pass, Rule: found}
+	}
+	return denied(found)
+}
+
+func denied(by *Rule) Decision { return Decision{Verdict: auth.Forbidden, Rule: by} }
+
+// ambiguous decides about a request whose path the application may read in a way that the rules cannot foresee (section PC of the
+// attack catalogue; Envoy CVE-2019-9901, Traefik CVE-2025-66490, oauth2-proxy CVE-2026-41059). Whatever the application makes of it,
+// the request must have met what the site asks for there:
+//
+//   - A rule bound to the path may be the one for the application's reading. It is not asked, but what it requires is required, and
+//     when it denies, the request is denied.
+//   - A rule that is not bound to the path is asked, since its answer is the same for every reading. What it requires is required.
+//     No rule after it can be meant, so the walk ends there, unless the rule relaxes the default.
+//   - A rule that skips is passed over. It and every other rule that relaxes leave the default standing, which is added at the end.
+//
+// So no rule that opens a door decides here, and the session must satisfy all that was collected.
+func (g *Gate) ambiguous(r *http.Request, v visit.Visit) Decision {
+	var few [8]*Rule
+	needed := few[:0]
+	for i := range g.rules {
+		rule := &g.rules[i]
+		if rule.Action == Skip {
+			continue
+		}
+		if !rule.PathBound {
+			ok, err := rule.Match(r)
+			if err != nil {
+				return Decision{Reason: MatcherFailed, Rule: &rule.Rule, Err: err}
+			}
+			if !ok {
+				continue
+			}
+		}
+		if rule.Action == Deny {
+			return denied(&rule.Rule)
+		}
+		needed = append(needed, &rule.Rule)
+		if !rule.PathBound && !rule.relaxes {
+			return g.require(r, v, needed...)
+		}
+	}
+	if g.byDefault.Action == Deny {
+		return denied(&g.byDefault)
+	}
+	return g.require(r, v, append(needed, &g.byDefault)...)
+}
+
+// require lets through whoever satisfies all of the rules.
+func (g *Gate) require(r *http.Request, v visit.Visit, rules ...*Rule) Decision {
+	d := Decision{Rule: rules[0]}
+	if v.Transport == visit.Exposed {
+		d.Reason = Exposed
+		return d
+	}
+	if d.Session, d.Err = g.whose(r, v); d.Err != nil {
+		d.Reason = Unavailable
+		return d
+	}
+	now := g.now()
+	d.Verdict = auth.Pass
+	for _, rule := range rules {
+		if verdict := rule.Need.Judge(d.Session, now); worse(verdict, d.Verdict) {
+			d.Verdict, d.Rule, d.Need = verdict, rule, rule.Need
+		}
+	}
+	switch {
+	case d.Verdict != auth.Pass:
+	case early(r):
+		d.Reason = TooEarly
+	case upgrades(r) && fromForeignPage(r, v):
+		d.Reason = ForeignOrigin
+	default:
+		d.Pass = true
+	}
+	return d
+}
+
+// whose finds the session of a request: nil for a stranger. Only NotSignedIn means a stranger; any other failure means that nobody
+// knows, and is never taken for "signed out" (ST-11).
+func (g *Gate) whose(r *http.Request, v visit.Visit) (*auth.Session, error) {
+	value, ok := v.Cookie(r, visit.Session)
+	if !ok {
+		value = ""
+	}
+	s, err := g.session(r.Context(), value)
+	switch {
+	case err == nil:
+		return s, nil
+	case auth.KindOf(err) == auth.NotSignedIn:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("looking up a session: %w", err)
+}
+
+// worse orders verdicts of one session by what to say first: that somebody is not admitted, before asking them to prove anything.
+func worse(a, b auth.Verdict) bool {
+	if a == auth.Forbidden || b == auth.Forbidden {
+		return b != auth.Forbidden
+	}
+	return a < b
+}

@@ -1,0 +1,259 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+// refusal is one kind of refused request and how it is put to each kind of sender.
+type refusal struct {
+	status  int
+	problem string // the last word of the type of RFC 9457
+	title   web.Message
+	text    web.Message
+	grpc    int // a code of the gRPC specification
+}
+
+// Codes of https://grpc.github.io/grpc/core/md_doc_statuscodes.html.
+const (
+	grpcInvalidArgument  = 3
+	grpcPermissionDenied = 7
+	grpcUnimplemented    = 12
+	grpcInternal         = 13
+	grpcUnavailable      = 14
+	grpcUnauthenticated  = 16
+)
+
+var (
+	signIn    = refusal{http.StatusUnauthorized, "sign-in-required", web.SignInRequiredTitle, web.SignInRequired, grpcUnauthenticated}
+	proveMore = refusal{http.StatusUnauthorized, "second-factor-required", web.SecondFactorRequiredTitle, web.SecondFactorRequired, grpcUnauthenticated}
+	stepUp    = refusal{http.StatusUnauthorized, "step-up-required", web.StepUpRequiredTitle, web.StepUpRequired, grpcUnauthenticated}
+	forbidden = refusal{http.StatusForbidden, "forbidden", web.ForbiddenTitle, web.Forbidden, grpcPermissionDenied}
+	closed    = refusal{http.StatusForbidden, "denied", web.DeniedTitle, web.Denied, grpcPermissionDenied}
+
+	badHost       = refusal{http.StatusBadRequest, "bad-host", web.BadHostTitle, web.BadHost, grpcInvalidArgument}
+	badMethod     = refusal{http.StatusMethodNotAllowed, "method-not-allowed", web.WrongMethodTitle, web.NoTunnel, grpcUnimplemented}
+	matcherFailed = refusal{http.StatusInternalServerError, "rule-failed", web.RuleFailedTitle, web.RuleFailed, grpcInternal}
+	exposed       = refusal{http.StatusForbidden, "https-required", web.ExposedTitle, web.Exposed, grpcPermissionDenied}
+	tooEarly      = refusal{http.StatusTooEarly, "too-early", web.TooEarlyTitle, web.TooEarly, grpcUnavailable}
+	unavailable   = refusal{http.StatusServiceUnavailable, "unavailable", web.UnavailableTitle, web.Unavailable, grpcUnavailable}
+	foreignOrigin = refusal{http.StatusForbidden, "foreign-origin", web.OtherSiteTitle, web.OtherSite, grpcPermissionDenied}
+)
+
+// refusal finds what to say about a decision. What has no place in the table is forbidden.
+func (d *Decision) refusal() *refusal {
+	switch d.Reason {
+	case BadHost:
+		return &badHost
+	case BadMethod:
+		return &badMethod
+	case MatcherFailed:
+		return &matcherFailed
+	case Exposed:
+		return &exposed
+	case TooEarly:
+		return &tooEarly
+	case Unavailable:
+		return &unavailable
+	case ForeignOrigin:
+		return &foreignOrigin
+	}
+	switch {
+	case d.Verdict == auth.SignIn:
+		return &signIn
+	case d.Verdict == auth.ProveMore:
+		return &proveMore
+	case d.Verdict == auth.StepUp:
+		return &stepUp
+	case d.Rule != nil && d.Rule.Action == Deny:
+		return &closed
+	}
+	return &forbidden
+}
+
+// retryAfter is what a client is asked to wait for a store that does not answer, in seconds. A restart takes less.
+const retryAfter = "5"
+
+// Refuse answers a request that Check did not let pass. The body of the request is not read.
+//
+// A person is led to the page where what is missing can be proven: at once from a link, by a link in a new tab from a form, since a
+// redirect would lose what was typed. Everything else gets a status that its program sees: a script that followed a redirect would
+// take the sign-in page for its data (WB-12), and a cache would keep it (WB-10). No answer of 401 makes a browser open its own
+// password dialog, since no browser knows our scheme.
+func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d Decision) {
+	if d.Reason == Unavailable {
+		g.logUnavailable(r, d.Err)
+	}
+	what := d.refusal()
+	sender := dialectOf(r)
+	if sender == grpc {
+		web.GRPC(w, grpcType(r), what.grpc, web.Say(r, what.title))
+		return
+	}
+	if what.status == http.StatusUnauthorized && sender == navigation {
+		web.See(w, d.address(returnTo(v.URL)))
+		return
+	}
+	switch h := w.Header(); what.status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", g.challenge)
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter)
+	}
+	if sender == program {
+		g.problem(w, r, what, &d)
+		return
+	}
+	g.page(w, r, what, &d)
+}
+
+// problem answers a program. sign_in_url leads nowhere in particular after the sign-in: the address of the request is that of some
+// data, and where the person was only the page knows that asked for it.
+func (g *Gate) problem(w http.ResponseWriter, r *http.Request, what *refusal, d *Decision) {
+	p := web.ProblemDetails{Type: what.problem, Title: web.Say(r, what.title), Detail: web.Say(r, what.text)}
+	if what.status == http.StatusUnauthorized {
+		p.SignInURL = d.address("")
+	}
+	web.Problem(w, r, what.status, p)
+}
+
+func (g *Gate) page(w http.ResponseWriter, r *http.Request, what *refusal, d *Decision) {
+	switch what {
+	case &signIn:
+		web.Write(w, r, what.status, web.NotSent{
+			Brand: g.brand, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotSent),
+			Link: d.address(""), LinkText: web.Say(r, web.SignInButton),
+		})
+	case &proveMore, &stepUp:
+		web.Write(w, r, what.status, web.NotSent{
+			Brand: g.brand, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotProven),
+			Link: d.address(""), LinkText: web.Say(r, web.ContinueButton),
+		})
+	default:
+		n := web.Notice{Brand: g.brand, Title: web.Say(r, what.title), Text: web.Say(r, what.text)}
+		if what == &forbidden {
+			n.Link, n.LinkText = visit.Prefix+"account", web.Say(r, web.ToAccount)
+		}
+		web.Write(w, r, what.status, n)
+	}
+}
+
+// address is the page where a person proves what is missing. It is a path on this host, never built from the Host header (OR-7).
+// The requirement in it only tells the page what to ask for; when the person comes back, Check judges by the rules again.
+func (d *Decision) address(returnTo string) string {
+	page, asks := "sudo", true
+	switch {
+	case d.Session == nil:
+		page, asks = "sign-in", false
+	case d.Verdict == auth.ProveMore && !d.Session.Enrolled:
+		page, asks = "two-factor/enable", false
+	}
+	b := append(make([]byte, 0, 128), visit.Prefix...)
+	b = append(b, page...)
+	between := byte('?')
+	parameter := func(name string) {
+		b = append(b, between)
+		b = append(b, name...)
+		b = append(b, '=')
+		between = '&'
+	}
+	if returnTo != "" {
+		parameter("return_to")
+		b = appendEscaped(b, returnTo)
+	}
+	if !asks {
+		return string(b)
+	}
+	parameter("level")
+	b = append(b, d.Need.Level.String()...)
+	if d.Need.MaxAge > 0 {
+		parameter("max_age")
+		b = strconv.AppendInt(b, int64(d.Need.MaxAge/time.Second), 10)
+	}
+	for i, m := range d.Need.Methods {
+		if i == 0 {
+			parameter("methods")
+		} else {
+			b = append(b, ',')
+		}
+		b = appendEscaped(b, string(m))
+	}
+	return string(b)
+}
+
+// maxReturnTo bounds a return address in bytes, so that a sign-in does not fail over a header that is too long (P42).
+const maxReturnTo = 2 << 10
+
+// returnTo is where a person wanted to go: path and query as the client sent them, whatever host the target named. A path that a
+// browser would take for another host is replaced (OR-6); the portal checks what it gets all the same.
+func returnTo(u *url.URL) string {
+	if u == nil {
+		return "/"
+	}
+	path := u.EscapedPath()
+	if path == "" || path[0] != '/' || strings.HasPrefix(path, "//") || strings.HasPrefix(path, `/\`) ||
+		len(path)+len(u.RawQuery) >= maxReturnTo {
+		return "/"
+	}
+	if u.RawQuery == "" {
+		return path
+	}
+	return path + "?" + u.RawQuery
+}
+
+// appendEscaped appends s as one value of a query: the unreserved bytes of RFC 3986 §2.3 and the slash as they are.
+func appendEscaped(b []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~/", c) >= 0:
+			b = append(b, c)
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&0xf])
+		}
+	}
+	return b
+}
+
+// challenge is the value of WWW-Authenticate, which RFC 9110 §11.6.1 wants with each 401. Brand is an operator's text: what a quoted
+// string cannot hold is left out.
+func challenge(brand string) string {
+	var b strings.Builder
+	b.WriteString(`Nightlatch realm="`)
+	for i := range len(brand) {
+		switch c := brand[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case ' ' <= c && c <= '~':
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// logUnavailable says once a second at most that the store does not answer: each request would say the same.
+func (g *Gate) logUnavailable(r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // it was the client who gave up
+	}
+	now, last := g.now().Unix(), g.logged.Load()
+	if now == last || !g.logged.CompareAndSwap(last, now) {
+		return
+	}
+	g.log.LogAttrs(r.Context(), slog.LevelError, "nobody can be signed in: the store does not answer", slog.Any("error", err))
+}

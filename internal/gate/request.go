@@ -1,0 +1,207 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// validHost tells whether a Host header or :authority is a host name or an address with an optional port, and nothing that two
+// programs could read differently (PC-14; net/http accepts "app.example%00.evil", and none at all with HTTP/1.0).
+func validHost(host string) bool {
+	name, port := splitHost(host)
+	if len(port) > len("65535") {
+		return false
+	}
+	for i := 0; i < len(port); i++ {
+		if port[i] < '0' || port[i] > '9' {
+			return false
+		}
+	}
+	if strings.HasPrefix(name, "[") {
+		return len(name) > 4 && strings.HasSuffix(name, "]") && only(name[1:len(name)-1], addressBytes)
+	}
+	return name != "" && only(name, nameBytes)
+}
+
+// splitHost parts a host from its port, which may be missing.
+func splitHost(host string) (name, port string) {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		return host[:i], host[i+1:]
+	}
+	return host, ""
+}
+
+const (
+	nameBytes    byteSet = 1 << iota // of a DNS name as they occur in the wild, underscore included
+	addressBytes                     // of an IPv6 address without a zone
+)
+
+type byteSet uint8
+
+var byteSets = func() (t [256]byteSet) {
+	for c := range t {
+		switch {
+		case '0' <= c && c <= '9', c == '.', 'a' <= c|0x20 && c|0x20 <= 'f':
+			t[c] = nameBytes | addressBytes
+		case 'a' <= c|0x20 && c|0x20 <= 'z', c == '-', c == '_':
+			t[c] = nameBytes
+		case c == ':':
+			t[c] = addressBytes
+		}
+	}
+	return t
+}()
+
+func only(s string, set byteSet) bool {
+	for i := 0; i < len(s); i++ {
+		if byteSets[s[i]]&set == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// validMethod refuses what makes no sense in front of an application: CONNECT asks for a tunnel, and TRACE echoes the request with
+// its cookies (PC-20). Both are compared without regard to case, in case a server behind us does that too. A WebSocket over HTTP/2
+// or HTTP/3 is a CONNECT as well (RFC 8441, RFC 9220), and is let through.
+func validMethod(r *http.Request) bool {
+	switch len(r.Method) {
+	case len("CONNECT"):
+		return !strings.EqualFold(r.Method, http.MethodConnect) || extendedConnect(r)
+	case len("TRACE"):
+		return !strings.EqualFold(r.Method, http.MethodTrace)
+	}
+	return true
+}
+
+// extendedConnect recognizes a WebSocket over HTTP/2, where net/http keeps the pseudo header, and over HTTP/3, where quic-go has it
+// in Proto. It is what Caddy's reverse proxy turns into an upgrade; no other protocol is.
+func extendedConnect(r *http.Request) bool {
+	if r.Method != http.MethodConnect {
+		return false
+	}
+	switch r.ProtoMajor {
+	case 2:
+		protocol := r.Header[":protocol"]
+		return len(protocol) == 1 && protocol[0] == "websocket"
+	case 3:
+		return r.Proto == "websocket"
+	}
+	return false
+}
+
+// upgrades tells whether a request asks to become something else than HTTP. In a browser that is always a WebSocket.
+func upgrades(r *http.Request) bool {
+	return len(r.Header["Upgrade"]) > 0 || r.Method == http.MethodConnect
+}
+
+// early tells whether a request that may change something came as TLS early data (RFC 8470), which whoever recorded it can send
+// again. The answer 425 makes the browser repeat it when the handshake is done.
+func early(r *http.Request) bool {
+	if r.TLS == nil || r.TLS.HandshakeComplete {
+		return false
+	}
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+}
+
+// fromForeignPage tells whether a page of another origin sent the request (WB-8; ASVS 5.0 requirement 4.4.2). Browsers open a WebSocket
+// to any site from any page, and the answer is readable to that page: only the Origin header shows it. A program sends none.
+func fromForeignPage(r *http.Request, v visit.Visit) bool {
+	origins := r.Header["Origin"]
+	if len(origins) == 0 {
+		return false
+	}
+	if len(origins) > 1 {
+		return true
+	}
+	scheme, host, ok := strings.Cut(origins[0], "://") // "null" has none
+	defaultPort := "80"
+	switch {
+	case !ok || !validHost(host):
+		return true
+	case scheme == "https":
+		defaultPort = "443"
+	case scheme != "http" || v.Transport == visit.Secure:
+		return true
+	}
+	ownPort := "80"
+	if v.Transport == visit.Secure {
+		ownPort = "443"
+	}
+	theirs, theirPort := canonicalHost(host, defaultPort)
+	ours, ourPort := canonicalHost(r.Host, ownPort)
+	return !strings.EqualFold(theirs, ours) || theirPort != ourPort
+}
+
+func canonicalHost(host, defaultPort string) (name, port string) {
+	name, port = splitHost(host)
+	if port == "" {
+		port = defaultPort
+	}
+	return strings.TrimSuffix(name, "."), port
+}
+
+// dialect is the kind of answer that the sender of a request can make sense of.
+type dialect int
+
+const (
+	program    dialect = iota // a script, a subresource, a WebSocket, a command line
+	navigation                // a person who follows a link
+	form                      // a person who sends a form
+	grpc
+)
+
+func dialectOf(r *http.Request) dialect {
+	switch {
+	case isGRPC(r):
+		return grpc
+	case !navigates(r):
+		return program
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		return navigation
+	}
+	return form
+}
+
+const (
+	plainGRPC = "application/grpc"
+	webGRPC   = "application/grpc-web" // the dialect for browsers, whose clients accept no other type in an answer
+)
+
+func isGRPC(r *http.Request) bool { return hasType(r, plainGRPC) }
+
+// grpcType is the content type of the answer to a gRPC client.
+func grpcType(r *http.Request) string {
+	if hasType(r, webGRPC) {
+		return webGRPC
+	}
+	return plainGRPC
+}
+
+func hasType(r *http.Request, prefix string) bool {
+	t := r.Header.Get("Content-Type")
+	return len(t) >= len(prefix) && strings.EqualFold(t[:len(prefix)], prefix)
+}
+
+// navigates tells whether the answer will be shown to a person. Browsers say so (Fetch Metadata), except on plain HTTP and before
+// about 2020; then whoever asks for HTML is taken for one. What an object or embed element loads is a part of a page.
+func navigates(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		dest := r.Header.Get("Sec-Fetch-Dest")
+		return mode == "navigate" && dest != "embed" && dest != "object"
+	}
+	if upgrades(r) || r.Header.Get("X-Requested-With") != "" {
+		return false
+	}
+	for _, accept := range r.Header["Accept"] {
+		if strings.Contains(accept, "text/html") {
+			return true
+		}
+	}
+	return false
+}
