@@ -1,0 +1,277 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package admin is the operator's door: the HTTP API under /nightlatch/ on Caddy's admin endpoint, and the Client that the commands
+// talk to it with. The same commands work on a store that no server has open, by giving the Client this package's Handler instead
+// of a connection (see Direct), so that there is one way to do each act.
+//
+// It decides nothing and authenticates nobody: who reaches Caddy's admin endpoint, or may open the store's files, is the operator.
+// It therefore must never be mounted on a site. No secret leaves it but the one-time link that a request just made. Passwords come in
+// bodies only, since Caddy logs the address and headers of every admin request.
+//
+// Read wire.go for what goes over the wire, problem.go for how errors are told.
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+)
+
+// Config is what the API needs. Service and LinkPath are required.
+type Config struct {
+	// Service is asked on each request. Where its error is a *Problem, that is the answer; any other is a 503.
+	Service func() (*auth.Service, error)
+	// LinkPath is the path on a protected site that opens a one-time link.
+	LinkPath func(kind auth.LinkKind, token string) string
+	// Origins lists the protected sites as scheme://host[:port], the one to show first. Nil: not known.
+	Origins func() []string
+	// Log is told what went wrong inside. Nil: nobody.
+	Log *slog.Logger
+}
+
+// act is one thing an operator does. What it returns is the body of the answer.
+type act func(c call) (any, error)
+
+// call is one request with what it needs, checked.
+type call struct {
+	*http.Request
+	svc    *auth.Service
+	client auth.Client
+	query  url.Values
+	cfg    *Config
+}
+
+// routes is all that there is. Query names the only parameter that a route takes, Body says whether it takes a body.
+var routes = []struct {
+	pattern string
+	status  int
+	query   string
+	body    bool
+	act     act
+}{
+	{"GET /nightlatch/users", http.StatusOK, "", false, listUsers},
+	{"POST /nightlatch/users", http.StatusCreated, "", true, addUser},
+	{"GET /nightlatch/users/{name}", http.StatusOK, "", false, showUser},
+	{"DELETE /nightlatch/users/{name}", http.StatusNoContent, "", false, deleteUser},
+	{"POST /nightlatch/users/{name}/disable", http.StatusNoContent, "", false, disableUser},
+	{"POST /nightlatch/users/{name}/enable", http.StatusNoContent, "", false, enableUser},
+	{"POST /nightlatch/users/{name}/reset-2fa", http.StatusCreated, "", false, resetTwoFactor},
+	{"POST /nightlatch/users/{name}/unlock", http.StatusNoContent, "", false, unlockUser},
+	{"DELETE /nightlatch/users/{name}/sessions", http.StatusOK, "", false, revokeSessions},
+	{"GET /nightlatch/sessions", http.StatusOK, "user", false, listSessions},
+	{"DELETE /nightlatch/sessions/{id}", http.StatusNoContent, "", false, revokeSession},
+	{"POST /nightlatch/setup-link", http.StatusCreated, "", false, setupLink},
+}
+
+// Handler serves the operator API. It is safe for concurrent use.
+func Handler(cfg Config) http.Handler {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	for _, route := range routes {
+		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
+			answer, err := cfg.run(w, r, route.query, route.body, route.act)
+			if err != nil {
+				if p := problemOf(err); p.Status >= 500 {
+					cfg.Log.Error("operator request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+				}
+				writeProblem(w, err)
+				return
+			}
+			if answer != nil {
+				w.Header().Set("Content-Type", "application/json")
+			}
+			w.WriteHeader(route.status)
+			if answer != nil {
+				json.NewEncoder(w).Encode(answer) //nolint:errcheck // the client is gone, nobody is left to tell
+			}
+		})
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if err := exact(mux, r, w.Header()); err != nil {
+			writeProblem(w, err)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// exact refuses what the mux would redirect or answer in its own words. A redirect is not harmless here: cleaned, an empty name in
+// DELETE /nightlatch/users//sessions would delete the user called "sessions" (AD-2).
+func exact(mux *http.ServeMux, r *http.Request, h http.Header) error {
+	if p := r.URL.EscapedPath(); path.Clean(p) != p {
+		return problem(http.StatusNotFound, KindNotFound, "there is nothing at this address")
+	}
+	handler, pattern := mux.Handler(r)
+	if pattern != "" {
+		return nil
+	}
+	var refused recorder
+	handler.ServeHTTP(&refused, r)
+	if refused.status != http.StatusMethodNotAllowed {
+		return problem(http.StatusNotFound, KindNotFound, "there is nothing at this address")
+	}
+	h.Set("Allow", refused.Header().Get("Allow"))
+	return problem(http.StatusMethodNotAllowed, KindBadRequest, "this address takes only "+refused.Header().Get("Allow"))
+}
+
+// run checks the form of a request and does the act. What names the target is the path alone: a second name in a query or a body that
+// nobody reads could be the one that a filter in front of us looked at (AD-5).
+func (cfg *Config) run(w http.ResponseWriter, r *http.Request, query string, body bool, do act) (any, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, KindBadRequest, "the query cannot be read")
+	}
+	for name, v := range values {
+		if name != query || len(v) != 1 {
+			return nil, problem(http.StatusBadRequest, KindBadRequest, "the query holds more than this address takes")
+		}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if body {
+		if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+			return nil, problem(http.StatusUnsupportedMediaType, KindBadRequest, "the body must be application/json")
+		}
+	} else if n, err := io.Copy(io.Discard, r.Body); err != nil || n > 0 {
+		return nil, problem(http.StatusBadRequest, KindBadRequest, "this address takes no body")
+	}
+	svc, err := cfg.Service()
+	if err != nil {
+		return nil, err
+	}
+	client := auth.Client{Device: r.UserAgent()}
+	return do(call{Request: r, svc: svc, client: client, query: values, cfg: cfg})
+}
+
+// list makes an empty list of none, since null is no list to a script.
+func list[T any](items []T) []T { return append([]T{}, items...) }
+
+func listUsers(c call) (any, error) {
+	users, err := c.svc.Users(c.Context())
+	slices.SortFunc(users, func(a, b auth.User) int { return strings.Compare(a.Name, b.Name) })
+	return list(users), err
+}
+
+func addUser(c call) (any, error) {
+	in, err := readNewUser(c.Body)
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return nil, problem(http.StatusRequestEntityTooLarge, KindBadRequest, "the body is larger than 64 KiB")
+	}
+	if err != nil {
+		return nil, problem(http.StatusBadRequest, KindBadRequest, err.Error())
+	}
+	ask := auth.NewUser{Name: in.Name, FullName: in.FullName, Email: in.Email, Groups: in.Groups, Admin: in.Admin}
+	if in.Password != nil {
+		// An empty password means an invite to auth; here it is a script whose secret was empty.
+		if *in.Password == "" {
+			return nil, problem(http.StatusUnprocessableEntity, KindBadInput, "the password is empty")
+		}
+		ask.Password = *in.Password
+	}
+	user, token, err := c.svc.AddUser(c.Context(), c.client, ask)
+	if err != nil {
+		return nil, err
+	}
+	added := AddedUser{User: user}
+	if token != "" {
+		link, err := c.link(token)
+		if err != nil {
+			return nil, err
+		}
+		added.Invite = &link
+	}
+	return added, nil
+}
+
+func showUser(c call) (any, error) {
+	return c.svc.User(c.Context(), c.PathValue("name"))
+}
+
+func deleteUser(c call) (any, error) {
+	return nil, c.svc.DeleteUser(c.Context(), c.client, c.PathValue("name"))
+}
+
+func disableUser(c call) (any, error) {
+	return nil, c.svc.SetDisabled(c.Context(), c.client, c.PathValue("name"), true)
+}
+
+func enableUser(c call) (any, error) {
+	return nil, c.svc.SetDisabled(c.Context(), c.client, c.PathValue("name"), false)
+}
+
+func resetTwoFactor(c call) (any, error) {
+	// A link for a disabled account does not open; better to say so than to hand it out.
+	if user, err := c.svc.User(c.Context(), c.PathValue("name")); err != nil {
+		return nil, err
+	} else if user.Disabled {
+		return nil, problem(http.StatusConflict, KindDisabled, "the account is disabled: enable it first")
+	}
+	token, err := c.svc.ResetTwoFactor(c.Context(), c.client, c.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	link, err := c.link(token)
+	return Reset{Reenroll: link}, err
+}
+
+func unlockUser(c call) (any, error) {
+	return nil, c.svc.Unlock(c.Context(), c.client, c.PathValue("name"))
+}
+
+func revokeSessions(c call) (any, error) {
+	n, err := c.svc.RevokeSessions(c.Context(), c.client, c.PathValue("name"))
+	return Revoked{Sessions: n}, err
+}
+
+func listSessions(c call) (any, error) {
+	if c.query.Has("user") && c.query.Get("user") == "" {
+		return nil, problem(http.StatusBadRequest, KindBadRequest, "the user name is empty") // else it would mean everybody
+	}
+	sessions, err := c.svc.Sessions(c.Context(), c.query.Get("user"))
+	slices.SortFunc(sessions, func(a, b auth.SessionInfo) int { return b.LastSeen.Compare(a.LastSeen) })
+	return list(sessions), err
+}
+
+func revokeSession(c call) (any, error) {
+	const longest = 128 // far above any id of ours; a key of the store has a limit
+	if id := c.PathValue("id"); len(id) <= longest {
+		return nil, c.svc.RevokeSession(c.Context(), c.client, id)
+	}
+	return nil, problem(http.StatusNotFound, KindNotFound, "there is no such session")
+}
+
+func setupLink(c call) (any, error) {
+	token, err := c.svc.NewSetupLink(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	return c.link(token)
+}
+
+// link describes a one-time link that was just made.
+func (c call) link(token string) (Link, error) {
+	made, err := c.svc.Link(c.Context(), token)
+	if err != nil {
+		return Link{}, err
+	}
+	link := Link{Kind: made.Kind, Path: c.cfg.LinkPath(made.Kind, token), URLs: []string{}, Expires: made.Expires}
+	if c.cfg.Origins != nil {
+		for _, origin := range c.cfg.Origins() {
+			link.URLs = append(link.URLs, origin+link.Path)
+		}
+	}
+	return link, nil
+}

@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+)
+
+// Prefix is the path under which all of the operator API lives.
+const Prefix = "/nightlatch/"
+
+// maxBody is the size in bytes of the largest request body that is read.
+const maxBody = 64 << 10
+
+// NewUser asks for a user to be added. It is the only body that a request of this API has.
+type NewUser struct {
+	Name     string   `json:"name"`
+	FullName string   `json:"display_name,omitempty"`
+	Email    string   `json:"email,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
+	Admin    bool     `json:"admin,omitempty"`
+	Password *string  `json:"password,omitempty"` // left out: the person sets one through an invite link
+}
+
+// AddedUser is the answer to NewUser.
+type AddedUser struct {
+	User   auth.User `json:"user"`
+	Invite *Link     `json:"invite,omitempty"` // where no password was given
+}
+
+// Reset is the answer to a reset of somebody's second factor.
+type Reset struct {
+	Reenroll Link `json:"re_enroll"`
+}
+
+// Link is a one-time link. It is the one secret that this API gives out, once, to whoever just asked for it to be made.
+type Link struct {
+	Kind    auth.LinkKind `json:"kind"`
+	Path    string        `json:"path"` // on any protected site
+	URLs    []string      `json:"urls"` // the same on each protected site that is known, the one to show first
+	Expires time.Time     `json:"expires"`
+}
+
+// Revoked is the answer to ending all sessions of a user.
+type Revoked struct {
+	Sessions int `json:"sessions"`
+}
+
+// Problem is every error of the API, in the form of RFC 9457 with Kind added, and every error that the Client returns for an answer
+// of the server. Detail is one sentence for the operator, safe to show.
+type Problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Kind   string `json:"kind,omitempty"` // for programs; the values stand in problem.go
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// readNewUser reads the one object that a body must be. Package encoding/json alone would take a field twice, in any case and with
+// broken UTF-8 replaced: two readers of such a body could disagree about who is added, and a password would not be the one typed.
+func readNewUser(body io.Reader) (NewUser, error) {
+	var in NewUser
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return in, err
+	}
+	if !utf8.Valid(data) {
+		return in, errors.New("the body is not valid UTF-8")
+	}
+	return in, readObject(data, map[string]any{
+		"name": &in.Name, "display_name": &in.FullName, "email": &in.Email,
+		"groups": &in.Groups, "admin": &in.Admin, "password": &in.Password,
+	})
+}
+
+// readObject reads a JSON object into the values that fields point to. None of them is itself an object.
+func readObject(data []byte, fields map[string]any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("the body is not a JSON object")
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return errors.New("the body is not valid JSON")
+		}
+		name, _ := t.(string)
+		into, known := fields[name]
+		switch {
+		case !known:
+			return fmt.Errorf("there is no field %q", name)
+		case seen[name]:
+			return fmt.Errorf("field %q stands there twice", name)
+		}
+		seen[name] = true
+		if err := dec.Decode(into); err != nil {
+			return fmt.Errorf("field %q cannot be read", name) // the cause could quote a password
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return errors.New("the body is not valid JSON")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
+}
