@@ -162,6 +162,9 @@ func list[T any](items []T) []T { return append([]T{}, items...) }
 func listUsers(c call) (any, error) {
 	users, err := c.svc.Users(c.Context())
 	slices.SortFunc(users, func(a, b auth.User) int { return strings.Compare(a.Name, b.Name) })
+	for i := range users {
+		users[i].Groups = list(users[i].Groups)
+	}
 	return list(users), err
 }
 
@@ -185,6 +188,7 @@ func addUser(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	user.Groups = list(user.Groups)
 	added := AddedUser{User: user}
 	if token != "" {
 		link, err := c.link(token)
@@ -197,7 +201,9 @@ func addUser(c call) (any, error) {
 }
 
 func showUser(c call) (any, error) {
-	return c.svc.User(c.Context(), c.PathValue("name"))
+	u, err := c.svc.User(c.Context(), c.PathValue("name"))
+	u.Groups, u.Factors, u.Stopped = list(u.Groups), list(u.Factors), list(u.Stopped)
+	return u, err
 }
 
 func deleteUser(c call) (any, error) {
@@ -270,7 +276,9 @@ func (c call) link(token string) (Link, error) {
 	link := Link{Kind: made.Kind, Path: c.cfg.LinkPath(made.Kind, token), URLs: []string{}, Expires: made.Expires}
 	if c.cfg.Origins != nil {
 		for _, origin := range c.cfg.Origins() {
-			link.URLs = append(link.URLs, origin+link.Path)
+			if u := origin + link.Path; !slices.Contains(link.URLs, u) {
+				link.URLs = append(link.URLs, u)
+			}
 		}
 	}
 	return link, nil

@@ -476,6 +476,9 @@ func TestAD4NoSecretLeaves(t *testing.T) {
 		}
 		all.Write(w.Body.Bytes())
 	}
+	if strings.Contains(all.String(), "null") {
+		t.Errorf("a list that is empty is null: %s", &all)
+	}
 	if !strings.Contains(all.String(), `"ada"`) {
 		t.Fatalf("nothing was read: %s", &all)
 	}
