@@ -155,6 +155,7 @@ const (
 	SignedOutTitle    Message = "signed-out.title"
 	SignedOutText     Message = "signed-out.text"
 	SignInAgain       Message = "sign-in-again"
+	OpenAgain         Message = "open-again"
 )
 
 // Messages about a proof or a form that was not accepted.
@@ -168,6 +169,7 @@ const (
 	TooManyTries        Message = "too-many-tries"
 	Stopped             Message = "stopped"
 	StoppedBackupCodes  Message = "stopped-backup-codes"
+	StoppedPassword     Message = "stopped-password"
 	AttemptGoneTitle    Message = "attempt-gone.title"
 	AttemptGone         Message = "attempt-gone"
 	LinkGoneTitle       Message = "link-gone.title"
@@ -182,7 +184,6 @@ const (
 	PasswordContext     Message = "password.context"
 	PasswordPattern     Message = "password.pattern"
 	PasswordNotText     Message = "password.not-text"
-	BadInput            Message = "bad-input"
 	Busy                Message = "busy"
 	UnavailableTitle    Message = "unavailable.title"
 	Unavailable         Message = "unavailable"
@@ -309,6 +310,7 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	SignedOutTitle:    "You are signed out",
 	SignedOutText:     "Nobody who uses this browser now can get into your account. You may close this window.",
 	SignInAgain:       "Sign in",
+	OpenAgain:         "Open the page again",
 
 	RefusedTitle:        "That did not work",
 	WrongCredentials:    "This user name and password do not open an account here. Check both and try again.",
@@ -319,13 +321,14 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	TooManyTries:        "There were too many tries. To keep the account safe, wait %s and then try again.",
 	Stopped:             "Codes are stopped for this account after many wrong ones, so that nobody can guess one. Use a backup code, or ask whoever runs this site.",
 	StoppedBackupCodes:  "Backup codes are stopped for this account after many wrong ones, so that nobody can guess one. Use your authenticator app, or ask whoever runs this site.",
+	StoppedPassword:     "After many wrong passwords nobody can sign in under this name, so that the password cannot be guessed. Ask whoever runs this site to open it again.",
 	AttemptGoneTitle:    "Please sign in again",
 	AttemptGone:         "This sign-in took too long, or was finished in another window. Nothing was lost. Sign in again to go on.",
 	LinkGoneTitle:       "This link no longer works",
 	LinkGone:            "It has been used, was replaced by a newer one, or has run out. Ask whoever runs this site for a new link.",
 	LinkNeeded:          "Your second factor was reset. Open the link that you were given for it, or ask whoever runs this site for one.",
 	NameTaken:           "Somebody has this user name. Choose another one.",
-	BadName:             "This user name cannot be used: %s.",
+	BadName:             "This user name cannot be used. Take up to 64 of the letters a to z, digits, and . _ @ + -, with a letter or digit first.",
 	PasswordsDiffer:     "The two passwords are not the same. Type the same one twice.",
 	PasswordTooShort:    "This password is too short: it needs at least %d characters. A few more words will do.",
 	PasswordTooLong:     "This password is too long to be remembered or checked. Choose a shorter one.",
@@ -333,7 +336,6 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	PasswordContext:     "This password is made of words that anybody can see here, such as your user name. Choose another one.",
 	PasswordPattern:     "This password repeats itself or follows a simple row, such as 12345. Choose another one.",
 	PasswordNotText:     "This password holds something that is not a character, so no keyboard could type it again. Choose another one.",
-	BadInput:            "This cannot be used: %s.",
 	Busy:                "Many people are signing in at this moment. Nothing was lost. Wait %s and send the form again.",
 	UnavailableTitle:    "Sign-in is out of order",
 	Unavailable:         "The sign-in service does not answer at this moment. Nothing about your account has changed. Try again in a minute; if it stays so, tell whoever runs this site.",

@@ -118,6 +118,12 @@ func Problem(w http.ResponseWriter, r *http.Request, status int, p ProblemDetail
 	send(w, r, status, "application/problem+json", body)
 }
 
+// Plain answers a program that reads one word, such as a health check.
+func Plain(w http.ResponseWriter, r *http.Request, status int, text string) {
+	secure(w.Header())
+	send(w, r, status, "text/plain; charset=utf-8", []byte(text+"\n"))
+}
+
 func send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

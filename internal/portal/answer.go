@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+// outcome is how a person hears of an error: a sentence above the form that was not accepted, or, with a title, a page of its own.
+type outcome struct {
+	status   int
+	text     web.Message
+	backup   web.Message // instead of text, where a backup code was typed
+	password web.Message // instead of text, where a password was typed
+	title    web.Message
+	link     string // of a page of its own: where to go next, under visit.Prefix
+}
+
+// outcomes is the one table of what people are told. What it does not name is told as Unavailable.
+var outcomes = map[auth.Kind]outcome{
+	auth.Unavailable:      {status: http.StatusServiceUnavailable, title: web.UnavailableTitle, text: web.Unavailable},
+	auth.NotSignedIn:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
+	auth.WrongCredentials: {status: http.StatusForbidden, text: web.WrongCredentials},
+	auth.WrongCode:        {status: http.StatusForbidden, text: web.WrongCode, backup: web.WrongBackupCode},
+	auth.UsedCode:         {status: http.StatusForbidden, text: web.UsedCode, backup: web.UsedBackupCode},
+	auth.TooManyTries:     {status: http.StatusTooManyRequests, text: web.TooManyTries},
+	auth.Stopped:          {status: http.StatusForbidden, text: web.Stopped, backup: web.StoppedBackupCodes, password: web.StoppedPassword},
+	auth.AttemptGone:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
+	auth.OutOfOrder:       {status: http.StatusConflict, title: web.OldFormTitle, text: web.OldForm, link: "sign-in"},
+	auth.LinkGone:         {status: http.StatusGone, title: web.LinkGoneTitle, text: web.LinkGone},
+	auth.LinkNeeded:       {status: http.StatusForbidden, text: web.LinkNeeded},
+	auth.NameTaken:        {status: http.StatusConflict, text: web.NameTaken},
+	auth.BadName:          {status: http.StatusUnprocessableEntity, text: web.BadName},
+	auth.BadPassword:      {status: http.StatusUnprocessableEntity}, // one sentence for each reason, below
+	auth.BadInput:         {status: http.StatusBadRequest, title: web.BadRequestTitle, text: web.BadRequest, link: "sign-in"},
+	auth.Busy:             {status: http.StatusServiceUnavailable, text: web.Busy},
+}
+
+var weakPasswords = map[password.Reason]web.Message{
+	password.TooShort: web.PasswordTooShort,
+	password.TooLong:  web.PasswordTooLong,
+	password.NotText:  web.PasswordNotText,
+	password.Common:   web.PasswordCommon,
+	password.Context:  web.PasswordContext,
+	password.Pattern:  web.PasswordPattern,
+}
+
+// refuse answers an error of package auth. again makes the page of the form anew with a sentence on it.
+func (q *request) refuse(err error, m auth.Method, again func(problem string) web.Page) {
+	o, ok := outcomes[auth.KindOf(err)]
+	if !ok || auth.KindOf(err) == auth.Unavailable {
+		q.unavailable(err)
+		return
+	}
+	if auth.KindOf(err) == auth.AttemptGone {
+		q.attemptGone()
+		return
+	}
+	if e, ok := errors.AsType[*auth.Error](err); ok && e.RetryAfter > 0 {
+		retryAfter(q.w, e.RetryAfter)
+	}
+	if o.title != "" {
+		q.notice(o.status, o.title, o.text, o.link, linkText(o.link))
+		return
+	}
+	q.page(o.status, again(q.sentence(err, o, m)))
+}
+
+// sentence fills in what the error knows.
+func (q *request) sentence(err error, o outcome, m auth.Method) string {
+	e, _ := errors.AsType[*auth.Error](err)
+	switch e.Kind {
+	case auth.TooManyTries, auth.Busy:
+		return q.say(o.text, web.Wait(q.Request, e.RetryAfter))
+	case auth.BadPassword:
+		weak, ok := errors.AsType[*password.WeakError](err)
+		switch {
+		case !ok:
+			return q.say(web.PasswordTooLong) // the only other cause: a password that cannot even be hashed
+		case weak.Reason == password.TooShort:
+			return q.say(web.PasswordTooShort, weak.Min)
+		}
+		return q.say(weakPasswords[weak.Reason])
+	}
+	switch {
+	case m == auth.BackupCode && o.backup != "":
+		return q.say(o.backup)
+	case m == auth.Password && o.password != "":
+		return q.say(o.password)
+	}
+	return q.say(o.text)
+}
+
+// unavailable answers that the service cannot be asked. It is logged here and nowhere else; the visitor learns no cause.
+func (q *request) unavailable(err error) {
+	if q.Context().Err() == nil { // a visitor who left is no failure of ours
+		q.portal.log.Error("sign-in service unavailable", "error", err, "route", q.pattern)
+	}
+	retryAfter(q.w, 10*time.Second)
+	o := outcomes[auth.Unavailable]
+	q.notice(o.status, o.title, o.text, "", "")
+}
+
+// attemptGone answers a form whose sign-in is over. If it was finished in another window, there is nothing left to do.
+func (q *request) attemptGone() {
+	s, err := q.session()
+	if err != nil {
+		q.unavailable(err)
+		return
+	}
+	q.visit.ClearCookie(q.w, visit.Attempt)
+	if s != nil {
+		q.leave("/")
+		return
+	}
+	o := outcomes[auth.AttemptGone]
+	q.notice(o.status, o.title, o.text, o.link, linkText(o.link))
+}
+
+func linkText(link string) web.Message {
+	if link == "" {
+		return ""
+	}
+	return web.SignInAgain
+}
+
+// retryAfter says when to come back, in whole seconds rounded up.
+func retryAfter(w http.ResponseWriter, d time.Duration) {
+	w.Header().Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
+}

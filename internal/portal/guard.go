@@ -1,0 +1,244 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+// handler answers one request.
+type handler func(q *request)
+
+// link is one guard: it answers the request itself and returns false, or lets it through.
+type link func(q *request) bool
+
+// chain is the guards of a route, in the order in which a request meets them.
+type chain []link
+
+func (c chain) then(h handler) handler {
+	return func(q *request) {
+		for _, l := range c {
+			if !l(q) {
+				return
+			}
+		}
+		h(q)
+	}
+}
+
+// bound adds the last guard of a form: that it was rendered for this browser and this purpose.
+func (c chain) bound(f purpose) chain {
+	return append(slices.Clip(c), func(q *request) bool { return boundTo(q, f) })
+}
+
+const (
+	maxBody  = 64 << 10
+	bodyTime = 10 * time.Second
+)
+
+// overHTTPS refuses a connection on which anybody could read a password or a cookie.
+func overHTTPS(q *request) bool {
+	if q.visit.Transport != visit.Exposed {
+		return true
+	}
+	q.notice(http.StatusForbidden, web.ExposedTitle, web.Exposed, "", "")
+	return false
+}
+
+// forPeople refuses scripts and embeddings. The application shares our origin, so a script that slipped into it could otherwise read
+// backup codes off our pages and send our forms (CS-12). Only a window that is led to a page gets one. Who did not sign in is told so
+// in the way that a program can read (WB-12).
+func forPeople(q *request) bool {
+	if navigation(q.Header) {
+		return true
+	}
+	if _, ok := q.visit.Cookie(q.Request, visit.Session); !ok {
+		q.w.Header().Set("WWW-Authenticate", `Nightlatch realm="nightlatch"`)
+		web.Problem(q.w, q.Request, http.StatusUnauthorized, web.ProblemDetails{
+			Type: "sign-in-required", Title: q.say(web.SignInRequiredTitle), SignInURL: visit.Prefix + "sign-in",
+		})
+		return false
+	}
+	web.Problem(q.w, q.Request, http.StatusForbidden, web.ProblemDetails{
+		Type: "for-people", Title: q.say(web.ForPeopleTitle), Detail: q.say(web.ForPeople),
+	})
+	return false
+}
+
+// navigation goes by what the browser says, which no script can change; a browser too old to say it, or a tool, by what it accepts.
+func navigation(h http.Header) bool {
+	if mode, dest := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest"); mode != "" || dest != "" {
+		return (mode == "" || mode == "navigate") && (dest == "" || dest == "document")
+	}
+	accept := h.Get("Accept")
+	return accept == "" || strings.Contains(accept, "text/html") || strings.Contains(accept, "*/*")
+}
+
+// afterHandshake refuses a form in TLS early data, which somebody on the way can send a second time (RFC 8470).
+func afterHandshake(q *request) bool {
+	if q.TLS == nil || q.TLS.HandshakeComplete {
+		return true
+	}
+	q.notice(http.StatusTooEarly, web.BadRequestTitle, web.TooEarly, "", "")
+	return false
+}
+
+// sameOrigin refuses a form that another site has sent, a sibling domain included. It trusts no other origin and knows no exception.
+func sameOrigin(q *request) bool {
+	origin, told := q.Header.Get("Origin"), q.Header.Get("Sec-Fetch-Site") != ""
+	if !told && origin == "null" {
+		// Our pages send no referrer, and for those a browser writes "null" where our own origin would stand (Fetch standard, "append a
+		// request Origin header"). One too old for Sec-Fetch-Site says nothing more, so the token of the form has to tell.
+		return true
+	}
+	scheme := "https://"
+	if q.visit.Transport == visit.Loopback {
+		scheme = "http://"
+	}
+	// CrossOriginProtection does not compare schemes, and what plain HTTP serves under our name is not us (CVE-2025-47909).
+	foreign := !told && origin != "" && !strings.HasPrefix(origin, scheme)
+	if protection.Check(q.Request) == nil && !foreign {
+		return true
+	}
+	q.notice(http.StatusForbidden, web.CrossOriginTitle, web.CrossOrigin, "sign-in", web.SignInAgain)
+	return false
+}
+
+var protection http.CrossOriginProtection
+
+// withQuery parses the query of the target.
+func withQuery(q *request) bool {
+	var ok bool
+	if q.query, ok = parseOnce(q.visit.URL.RawQuery); !ok {
+		q.notice(http.StatusBadRequest, web.BadRequestTitle, web.BadRequest, "account", web.ToAccount)
+	}
+	return ok
+}
+
+// parseOnce parses a query or form in which no key stands twice: of two values one program checks the first and the next one uses
+// the last.
+func parseOnce(s string) (url.Values, bool) {
+	values, err := url.ParseQuery(s)
+	if err != nil {
+		return nil, false
+	}
+	for _, v := range values {
+		if len(v) > 1 {
+			return nil, false
+		}
+	}
+	return values, true
+}
+
+// withForm reads and parses the body: small, soon, and of the one type that our pages send.
+func withForm(q *request) bool {
+	refuse := func(status int, text web.Message) bool {
+		q.w.Header().Set("Connection", "close") // what is left of the body is not worth reading
+		q.notice(status, web.BadRequestTitle, text, "", "")
+		return false
+	}
+	if t, _, err := mime.ParseMediaType(q.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return refuse(http.StatusUnsupportedMediaType, web.WrongType)
+	}
+	body, err := readSoon(q)
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return refuse(http.StatusRequestEntityTooLarge, web.TooLarge)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return refuse(http.StatusRequestTimeout, web.TooSlow)
+		}
+		return refuse(http.StatusBadRequest, web.BadRequest)
+	}
+	var ok bool
+	if q.form, ok = parseOnce(string(body)); !ok {
+		return refuse(http.StatusBadRequest, web.BadRequest)
+	}
+	return true
+}
+
+// readSoon reads a body of at most maxBody bytes within bodyTime, so that a thousand slow senders do not hold a thousand goroutines
+// (DO-6). A writer without deadlines is one without a connection, as in tests.
+func readSoon(q *request) ([]byte, error) {
+	if q.ContentLength > maxBody {
+		return nil, &http.MaxBytesError{Limit: maxBody}
+	}
+	c := http.NewResponseController(q.w)
+	if err := c.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, maxBody))
+	if err != nil {
+		return nil, err
+	}
+	// Left standing, the deadline would cancel the request while a password is being checked.
+	if err := c.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	return body, nil
+}
+
+// withService gets the auth.Service of the moment.
+func withService(q *request) bool {
+	var err error
+	if q.auth, err = q.portal.service(); err != nil {
+		q.unavailable(err)
+		return false
+	}
+	return true
+}
+
+// purpose is what a form is for, and the cookie that it is tied to.
+type purpose struct {
+	name   string
+	cookie visit.Cookie
+}
+
+// boundTo checks the hidden token of a form. The cookie is ours alone to set, and another site can neither read the token nor make
+// one, so that it cannot sign somebody in under a name of its choice either (login CSRF).
+func boundTo(q *request, f purpose) bool {
+	value, ok := q.visit.Cookie(q.Request, f.cookie)
+	if !ok {
+		noCookie(q, f)
+		return false
+	}
+	if !q.auth.CheckFormToken(value, f.name, q.form.Get("token")) {
+		q.notice(http.StatusForbidden, web.OldFormTitle, web.OldForm, q.here(), web.OpenAgain)
+		return false
+	}
+	q.bound = value
+	return true
+}
+
+// noCookie answers a form that came without its cookie. Who has signed in meanwhile, in another tab or by a second click, is where the
+// form was to lead. For anybody else the browser keeps no cookies.
+func noCookie(q *request, f purpose) {
+	if f.cookie == visit.Session {
+		q.see("signed-out")
+		return
+	}
+	s, err := q.session()
+	switch {
+	case err != nil:
+		q.unavailable(err)
+	case s != nil:
+		q.leave(q.form.Get("return_to"))
+	default:
+		q.notice(http.StatusForbidden, web.CookiesTitle, web.Cookies, q.here(), web.OpenAgain)
+	}
+}
+
+// here is the path of the page, without visit.Prefix; plainlySpelled has seen it.
+func (q *request) here() string { return strings.TrimPrefix(q.visit.URL.Path, visit.Prefix) }

@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package portal receives people: the pages under visit.Prefix where somebody signs in, enrolls a second factor, sees the account and
+// signs out. Each handler parses what came, calls one method of auth.Service, and renders a page or answers 303; what a proof is worth
+// and what is still missing is decided in package auth alone.
+//
+// All routes are in the one list of this file, each with the chain that guards it (guard.go). Read answer.go for what a person is told
+// when something is not accepted, step.go for where a sign-in leads, and returnpath.go for the only addresses we send anybody to.
+package portal
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+// Config is what a Portal stands on.
+type Config struct {
+	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
+	Brand   Brand
+	Log     *slog.Logger // nil: nothing is logged
+}
+
+// Brand is how the site presents itself.
+type Brand struct {
+	Name string // empty: Nightlatch
+}
+
+// Portal answers everything under visit.Prefix. It is safe for concurrent use.
+type Portal struct {
+	service func() (*auth.Service, error)
+	brand   string
+	log     *slog.Logger
+	mux     *http.ServeMux // only finds the pattern of a request
+	serve   map[string]handler
+}
+
+// New makes a Portal.
+func New(cfg Config) *Portal {
+	p := &Portal{service: cfg.Service, brand: cfg.Brand.Name, log: cfg.Log, mux: http.NewServeMux(), serve: make(map[string]handler)}
+	if p.brand == "" {
+		p.brand = "Nightlatch"
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	for _, r := range routes() {
+		pattern := r.method + " " + visit.Prefix + r.path
+		p.mux.Handle(pattern, http.NotFoundHandler())
+		p.serve[pattern] = r.serve
+	}
+	return p
+}
+
+type route struct {
+	method, path string
+	serve        handler
+}
+
+func routes() []route {
+	// A request meets the links of its chain in this order; what gets through has reached its handler.
+	open := chain{}
+	page := chain{overHTTPS, forPeople, withQuery, withService}
+	form := chain{overHTTPS, forPeople, afterHandshake, sameOrigin, withQuery, withForm, withService}
+
+	return []route{
+		{"GET", "{$}", page.then(toAccount)},
+		{"GET", "sign-in", page.then(showSignIn)},
+		{"POST", "sign-in", form.bound(signInForm).then(signIn)},
+		{"GET", "start-over", page.then(toSignIn)},
+		{"POST", "start-over", form.bound(startOverForm).then(startOver)},
+		{"GET", "second-factor", page.then(showSecondFactor)},
+		{"POST", "second-factor", form.bound(secondFactorForm).then(secondFactor)},
+		{"GET", "two-factor/enable", page.then(showEnable)},
+		{"POST", "two-factor/enable", form.bound(enableForm).then(enable)},
+		{"GET", "backup-codes", page.then(showBackupCodes)},
+		{"POST", "backup-codes", form.bound(backupCodesForm).then(savedBackupCodes)},
+		{"GET", "backup-codes/used", page.then(showBackupCodeUsed)},
+		{"GET", "setup/{token}", page.then(showSetup)},
+		{"POST", "setup/{token}", form.bound(setupForm).then(setup)},
+		{"GET", "invite/{token}", page.then(showInvite)},
+		{"POST", "invite/{token}", form.bound(inviteForm).then(invite)},
+		{"GET", "re-enroll/{token}", page.then(showReenroll)},
+		{"POST", "re-enroll/{token}", form.bound(reenrollForm).then(reenroll)},
+		{"GET", "sudo", page.then(showSudo)},
+		{"POST", "sudo", form.bound(sudoForm).then(sudo)},
+		{"GET", "account", page.then(showAccount)},
+		{"GET", "sign-out", page.then(showSignOut)},
+		{"POST", "sign-out", form.bound(signOutForm).then(signOut)},
+		{"GET", "signed-out", page.then(showSignedOut)},
+		{"GET", "static/{name}", open.then(static)},
+		{"GET", "healthz", open.then(healthz)},
+		{"GET", "readyz", open.then(readyz)},
+	}
+}
+
+// ServeHTTP answers a request whose target, as the client sent it, begins with visit.Prefix.
+func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit) {
+	q := &request{Request: r, w: w, visit: v, portal: p}
+	if !plainlySpelled(v.URL) {
+		q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
+		return
+	}
+	q.pattern = p.pattern(r.Method, v.URL.Path)
+	if serve, ok := p.serve[q.pattern]; ok {
+		serve(q)
+		return
+	}
+	if allowed := p.allowed(v.URL.Path); allowed != "" {
+		w.Header().Set("Allow", allowed)
+		q.notice(http.StatusMethodNotAllowed, web.WrongMethodTitle, web.WrongMethod, "account", web.ToAccount)
+		return
+	}
+	q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
+}
+
+// pattern is the route of a method and path, or empty.
+func (p *Portal) pattern(method, path string) string {
+	_, pattern := p.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
+	return pattern
+}
+
+// allowed lists the methods under which a path exists.
+func (p *Portal) allowed(path string) string {
+	var methods []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if p.pattern(m, path) != "" {
+			methods = append(methods, m)
+		}
+	}
+	return strings.Join(methods, ", ")
+}
+
+// plainlySpelled tells whether a path is written in the only way we write ours. Everything else is no page, so that no cache, log or
+// rule in front of us can take one path for another.
+func plainlySpelled(u *url.URL) bool {
+	if u == nil || u.RawPath != "" || u.Opaque != "" || u.Fragment != "" {
+		return false
+	}
+	previous := byte(0)
+	for i := range len(u.Path) {
+		c := u.Path[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+		switch {
+		case letter:
+		case c == '/' && previous != '/':
+		case c == '.' && previous != '/' && previous != '.':
+		default:
+			return false
+		}
+		previous = c
+	}
+	return true
+}

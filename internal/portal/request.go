@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+// request is one request on its way through a chain. The links fill it.
+type request struct {
+	*http.Request
+	w       http.ResponseWriter
+	visit   visit.Visit
+	portal  *Portal
+	pattern string // the route, for the log: a path may hold the token of a link
+
+	query url.Values    // set by withQuery; each key once
+	form  url.Values    // set by withForm; each key once
+	auth  *auth.Service // set by withService
+	bound string        // set by bound: the cookie value that the form is tied to
+}
+
+// client is who asks, for package auth.
+func (q *request) client() auth.Client {
+	return auth.Client{Address: q.visit.Address, Device: q.UserAgent()}
+}
+
+// token is the last segment of the path of a one-time link.
+func (q *request) token() string {
+	return q.visit.URL.Path[strings.LastIndexByte(q.visit.URL.Path, '/')+1:]
+}
+
+// returnTo is where the address of a page says to go afterwards, made safe.
+func (q *request) returnTo() string { return returnPath(q.query.Get("return_to")) }
+
+// session returns the live session of the browser, or nil.
+func (q *request) session() (*auth.Session, error) {
+	value, ok := q.visit.Cookie(q.Request, visit.Session)
+	if !ok {
+		return nil, nil
+	}
+	s, err := q.auth.Session(q.Context(), value)
+	if err != nil && auth.KindOf(err) == auth.NotSignedIn {
+		return nil, nil
+	}
+	return s, err
+}
+
+// attempt returns the sign-in in progress of the browser, or nil.
+func (q *request) attempt() (*auth.AttemptView, error) {
+	value, ok := q.visit.Cookie(q.Request, visit.Attempt)
+	if !ok {
+		return nil, nil
+	}
+	a, err := q.auth.Attempt(q.Context(), value)
+	if err != nil {
+		if auth.KindOf(err) == auth.AttemptGone {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return &a, nil
+}
+
+// formFor returns what ties a form to this browser. A browser without an attempt gets a cookie of its own, for which nothing is stored.
+func (q *request) formFor(f purpose) web.Form {
+	value, ok := q.visit.Cookie(q.Request, f.cookie)
+	if !ok && f.cookie == visit.Attempt {
+		value = q.auth.VisitorToken()
+		q.visit.SetCookie(q.w, visit.Attempt, value, time.Time{})
+	}
+	return web.Form{Token: q.auth.FormToken(value, f.name)}
+}
+
+// page answers with a page.
+func (q *request) page(status int, p web.Page) { web.Write(q.w, q.Request, status, p) }
+
+// notice answers with a plain message. path, under visit.Prefix, is where its link leads; empty for none.
+func (q *request) notice(status int, title, text web.Message, path string, linkText web.Message) {
+	n := web.Notice{Brand: q.portal.brand, Title: q.say(title), Text: q.say(text)}
+	if linkText != "" {
+		n.Link, n.LinkText = visit.Prefix+path, q.say(linkText)
+	}
+	q.page(status, n)
+}
+
+// see answers 303 to a page of ours.
+func (q *request) see(path string) { web.See(q.w, visit.Prefix+path) }
+
+// leave answers 303 to the application. The path is checked here, at its use, wherever it comes from.
+func (q *request) leave(path string) { web.See(q.w, returnPath(path)) }
+
+func (q *request) say(m web.Message, args ...any) string { return web.Say(q.Request, m, args...) }

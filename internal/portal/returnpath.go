@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// maxReturnPath bounds what is carried through a sign-in: longer targets grow with each round through our pages.
+const maxReturnPath = 2 << 10
+
+// returnPath makes the address to go to after a sign-in: a path on this host, rebuilt from its parsed parts, or "/" for whatever is
+// not certain to be one. It is the only such check, and it runs where the address is used, also when it comes back from our own store.
+//
+// "No host, so it is local" is not enough: browsers take "/\host", "///host" and "https:host" for other sites, drop tabs and newlines
+// anywhere, and what follows us may decode once more. So only a single leading slash counts, before and after decoding, and neither
+// backslashes nor control bytes in the path. The query may hold anything, other addresses included: it leads nowhere by itself.
+func returnPath(s string) string {
+	if len(s) > maxReturnPath || !strings.HasPrefix(s, "/") || !visible(s) {
+		return "/"
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "" || u.Opaque != "" || u.User != nil || u.Host != "" || !safePath(u.Path) || ours(u.Path) {
+		return "/"
+	}
+	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
+}
+
+// visible tells whether a string holds only what a browser sends in a target: printable ASCII without those characters that it
+// encodes.
+func visible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"<>`, r) })
+}
+
+// safePath judges a decoded path.
+func safePath(p string) bool {
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
+		return false
+	}
+	return !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' })
+}
+
+// ours tells whether a path is one of our own pages: being sent there after a sign-in leads round in circles, or signs out.
+func ours(p string) bool {
+	return strings.HasPrefix(path.Clean(p)+"/", visit.Prefix)
+}

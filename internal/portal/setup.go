@@ -1,0 +1,46 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+var setupForm = purpose{"setup", visit.Attempt}
+
+func showSetup(q *request) {
+	if _, ok := q.link(auth.SetupLink); ok {
+		q.page(http.StatusOK, q.setupPage(""))
+	}
+}
+
+// setup makes the first administrator.
+func setup(q *request) {
+	plain, ok := q.newPassword(q.setupPage)
+	if !ok {
+		return
+	}
+	p, err := q.auth.Setup(q.Context(), q.client(), q.token(), q.form.Get("name"), plain)
+	if err != nil {
+		q.refuse(err, auth.Password, q.setupPage)
+		return
+	}
+	q.proceed(p)
+}
+
+func (q *request) setupPage(problem string) web.Page {
+	form := q.formFor(setupForm)
+	form.Problem = problem
+	return web.Setup{
+		Brand:       q.portal.brand,
+		Form:        form,
+		Action:      q.visit.URL.Path,
+		Name:        q.form.Get("name"),
+		MinPassword: q.auth.Settings.MinPassword,
+	}
+}

@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+var signInForm = purpose{"sign-in", visit.Attempt}
+
+func toSignIn(q *request) { q.see("sign-in") }
+
+func showSignIn(q *request) {
+	a, err := q.attempt()
+	if err != nil {
+		q.unavailable(err)
+		return
+	}
+	if a != nil {
+		q.see(pathOf(a.Step))
+		return
+	}
+	s, err := q.session()
+	if err != nil {
+		q.unavailable(err)
+		return
+	}
+	if s != nil {
+		q.leave(q.query.Get("return_to"))
+		return
+	}
+	q.page(http.StatusOK, web.SignIn{Brand: q.portal.brand, Form: q.formFor(signInForm), ReturnTo: q.returnTo()})
+}
+
+func signIn(q *request) {
+	in := auth.Credentials{
+		Name:     q.form.Get("name"),
+		Password: q.form.Get("password"),
+		Remember: q.form.Get("remember") == "yes",
+		ReturnTo: returnPath(q.form.Get("return_to")),
+	}
+	p, err := q.auth.SignIn(q.Context(), q.client(), in)
+	if err != nil {
+		q.refuse(err, auth.Password, func(problem string) web.Page {
+			form := q.formFor(signInForm)
+			form.Problem = problem
+			return web.SignIn{Brand: q.portal.brand, Form: form, Name: in.Name, Remember: in.Remember, ReturnTo: in.ReturnTo}
+		})
+		return
+	}
+	q.proceed(p)
+}
+
+var startOverForm = purpose{"start-over", visit.Attempt}
+
+// startOver drops the sign-in in progress, for somebody who began under the wrong name.
+func startOver(q *request) {
+	a, err := q.attempt()
+	if err != nil {
+		q.unavailable(err)
+		return
+	}
+	returnTo := "/"
+	if a != nil {
+		returnTo = returnPath(a.ReturnTo)
+	}
+	q.visit.ClearCookie(q.w, visit.Attempt)
+	q.see("sign-in?return_to=" + url.QueryEscape(returnTo))
+}

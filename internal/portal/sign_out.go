@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package portal
+
+import (
+	"net/http"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+var signOutForm = purpose{"sign-out", visit.Session}
+
+// showSignOut asks first: a link, an image or a preview must not sign anybody out (CS-5).
+func showSignOut(q *request) {
+	s, err := q.session()
+	switch {
+	case err != nil:
+		q.unavailable(err)
+	case s == nil:
+		q.see("signed-out")
+	default:
+		q.page(http.StatusOK, web.SignOut{Brand: q.portal.brand, Token: q.formFor(signOutForm).Token})
+	}
+}
+
+// signOut ends the session and whatever step-up was under way. While the store does not answer the cookies stay: "signed out" is
+// said only when it is so.
+func signOut(q *request) {
+	if err := q.auth.SignOut(q.Context(), q.client(), q.bound); err != nil && auth.KindOf(err) != auth.NotSignedIn {
+		q.unavailable(err)
+		return
+	}
+	q.visit.ClearCookie(q.w, visit.Session)
+	q.visit.ClearCookie(q.w, visit.Attempt)
+	q.w.Header().Set("Clear-Site-Data", `"cache"`) // the back button shows nothing of the application either (WB-11)
+	q.see("signed-out")
+}
+
+func showSignedOut(q *request) {
+	q.notice(http.StatusOK, web.SignedOutTitle, web.SignedOutText, "sign-in", web.SignInAgain)
+}
