@@ -1,0 +1,342 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/gate"
+)
+
+// Rule is what a site asks of the requests that it matches. The first rule that matches, in the order written, decides. A rule
+// without a matcher is the default, wherever it stands; there is at most one.
+type Rule struct {
+	// What to do: `require` a sign-in, `skip` it, or `deny` everybody. A `skip` needs a matcher.
+	Action string `json:"action,omitempty"`
+
+	// Which requests the rule is for, in the form of Caddy's own routes: the matchers of one set must all match, of the sets one.
+	// None: the rule is the default.
+	//
+	// A rule that asks less than the default is held to more: its path patterns match the exact case only, and it never matches a
+	// path that an application might read differently than Caddy does. See docs/caddyfile.md.
+	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
+
+	// With `require`: `two_factor`, the default, or `password`. Whoever has enrolled a second factor is asked for it under both.
+	Level string `json:"level,omitempty"`
+
+	// With `require`: groups, one of which the person must be in. None: any.
+	Groups []string `json:"groups,omitempty"`
+
+	// With `require`: user names, one of which it must be. None: any. With groups as well, both must hold.
+	Users []string `json:"users,omitempty"`
+
+	// With `require`: second factors that count: `totp`. A backup code stands in for each. None: any that the person enrolled.
+	Methods []string `json:"methods,omitempty"`
+
+	// With `require`: how old the proofs may be, at least one minute. After that the person is asked again, and keeps the session.
+	// Default: as old as the session.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+}
+
+var (
+	levels  = map[string]auth.Level{"": auth.LevelTwoFactor, "two_factor": auth.LevelTwoFactor, "password": auth.LevelPassword}
+	methods = map[string]auth.Method{"totp": auth.TOTP}
+	actions = map[string]gate.Action{"require": gate.Require, "skip": gate.Skip, "deny": gate.Deny}
+)
+
+// check finds what is wrong with a rule by itself. It is what the parser asks, to name the line, and what a JSON configuration meets.
+func (r *Rule) check() error {
+	action, ok := actions[r.Action]
+	if !ok {
+		return fmt.Errorf("unrecognized action '%s'; allowed: deny, require, skip", r.Action)
+	}
+	if action == gate.Skip && r.isDefault() {
+		return errors.New("skip needs a matcher: without one the whole site would be open")
+	}
+	if action != gate.Require && (r.Level != "" || len(r.Groups)+len(r.Users)+len(r.Methods) > 0 || r.MaxAge != 0) {
+		return fmt.Errorf("%s takes matchers only; a level, group, user, methods or max_age belongs to require", r.Action)
+	}
+	if _, ok := levels[r.Level]; !ok {
+		return fmt.Errorf("unrecognized level '%s'; allowed: password, two_factor", r.Level)
+	}
+	if r.MaxAge != 0 && time.Duration(r.MaxAge) < time.Minute {
+		return fmt.Errorf("max_age is %s; allowed: 1m or more", time.Duration(r.MaxAge))
+	}
+	for _, m := range r.Methods {
+		if _, ok := methods[m]; !ok {
+			return fmt.Errorf("unrecognized method '%s'; allowed: totp", m)
+		}
+	}
+	if len(r.Methods) > 0 && levels[r.Level] != auth.LevelTwoFactor {
+		return errors.New("methods are second factors; they need the level two_factor")
+	}
+	return errors.Join(checkNames("group", r.Groups), checkNames("user", r.Users), checkNames("method", r.Methods))
+}
+
+// checkNames refuses what cannot be a name: it could never match, so the rule would not say what it seems to.
+func checkNames(what string, names []string) error {
+	for i, n := range names {
+		switch {
+		case n == "" || strings.ContainsFunc(n, func(c rune) bool { return c <= ' ' || c == ',' || c == 0x7f }):
+			return fmt.Errorf("'%s' cannot be the name of a %s", n, what)
+		case slices.Contains(names[:i], n):
+			return fmt.Errorf("%s '%s' is named twice", what, n)
+		}
+	}
+	return nil
+}
+
+func (r *Rule) isDefault() bool { return len(r.MatcherSetsRaw) == 0 }
+
+// need is what the rule demands; zero unless it is a require.
+func (r *Rule) need() auth.Requirement {
+	if actions[r.Action] != gate.Require {
+		return auth.Requirement{}
+	}
+	n := auth.Requirement{Level: levels[r.Level], Groups: r.Groups, MaxAge: time.Duration(r.MaxAge)}
+	for _, u := range r.Users {
+		n.Users = append(n.Users, auth.Canonical(u))
+	}
+	for _, m := range r.Methods {
+		n.Methods = append(n.Methods, methods[m])
+	}
+	return n
+}
+
+// text is the rule much as a Caddyfile says it, for messages. Two rules with the same text are the same rule.
+func (r *Rule) text() string {
+	words := []string{r.Action}
+	for _, set := range r.MatcherSetsRaw {
+		words = append(words, matcherText(set))
+	}
+	if r.Level != "" {
+		words = append(words, r.Level)
+	}
+	for _, g := range r.Groups {
+		words = append(words, "group", g)
+	}
+	for _, u := range r.Users {
+		words = append(words, "user", u)
+	}
+	if len(r.Methods) > 0 {
+		words = append(words, "methods", strings.Join(r.Methods, " "))
+	}
+	if r.MaxAge != 0 {
+		words = append(words, "max_age", time.Duration(r.MaxAge).String())
+	}
+	return strings.Join(words, " ")
+}
+
+func matcherText(set caddy.ModuleMap) string {
+	if only, ok := onlyPaths(set); ok {
+		return strings.Join(only, " ")
+	}
+	return canonicalJSON(set)
+}
+
+// canonicalJSON writes the same matchers always the same way.
+func canonicalJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	var compact bytes.Buffer
+	if json.Compact(&compact, b) != nil {
+		return string(b)
+	}
+	return compact.String()
+}
+
+// compile makes the rule into one of the gate's. byDefault is the rule for what no other one matches.
+func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
+	rule := gate.Rule{Action: actions[r.Action], Need: r.need(), Text: r.text()}
+	if r.isDefault() {
+		return rule, nil
+	}
+	rule.Matcher = canonicalJSON(r.MatcherSetsRaw)
+	rule.PathBound = r.pathBound()
+	rule.Always = slices.ContainsFunc(r.MatcherSetsRaw, func(set caddy.ModuleMap) bool { return len(set) == 0 })
+	paths := make([][]string, len(r.MatcherSetsRaw))
+	for i, set := range r.MatcherSetsRaw {
+		paths[i], _ = pathPatterns(set) // a malformed one is refused by LoadModule, which also clears the raw sets
+	}
+	loaded, err := ctx.LoadModule(r, "MatcherSetsRaw")
+	if err != nil {
+		return rule, fmt.Errorf("loading matchers: %w", err)
+	}
+	var sets caddyhttp.MatcherSets
+	if err := sets.FromInterface(loaded); err != nil {
+		return rule, fmt.Errorf("loading matchers: %w", err)
+	}
+	if r.relaxes(byDefault) {
+		if err := demandExactCase(sets, paths); err != nil {
+			return rule, err
+		}
+	}
+	rule.Match = sets.AnyMatchWithError
+	return rule, nil
+}
+
+// blindToPath are the matchers that cannot look at the path, nor at anything that a rewrite or another handler may have derived from
+// it. A matcher that is not listed here, as of another plugin, counts as looking at it.
+var blindToPath = map[string]bool{
+	"client_ip": true, "remote_ip": true, "header": true, "header_regexp": true, "host": true, "method": true, "protocol": true, "tls": true,
+}
+
+func (r *Rule) pathBound() bool {
+	for _, set := range r.MatcherSetsRaw {
+		for name := range set {
+			if !blindToPath[name] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// relaxes tells whether the rule asks less than the default and nothing more: then a path that only looks like its own must not match.
+// A rule that asks for something else altogether is left to match generously, since the default may be the weaker of the two.
+func (r *Rule) relaxes(byDefault *Rule) bool {
+	if r.Action == "skip" || byDefault.Action == "deny" {
+		return true
+	}
+	if r.Action == "deny" {
+		return false
+	}
+	less, all := r.need(), byDefault.need()
+	return less.Level <= all.Level && within(all.Groups, less.Groups) && within(all.Users, less.Users) &&
+		within(all.Methods, less.Methods) && (less.MaxAge == 0 || all.MaxAge > 0 && all.MaxAge <= less.MaxAge)
+}
+
+// within tells whether each of a is in b; an empty list is everything.
+func within[S ~string](a, b []S) bool {
+	return len(b) == 0 || len(a) > 0 && !slices.ContainsFunc(a, func(s S) bool { return !slices.Contains(b, s) })
+}
+
+// demandExactCase adds to each set with a path matcher that the case is as written. Caddy's own path matcher folds it, which is right
+// for a rule that protects and wrong for one that opens: /Public may be another file than /public (PC-10).
+func demandExactCase(sets caddyhttp.MatcherSets, paths [][]string) error {
+	for i, patterns := range paths {
+		if patterns == nil {
+			continue
+		}
+		for _, p := range patterns {
+			if strings.Contains(p, "%") {
+				return fmt.Errorf("path '%s' cannot open anything: write it without percent signs", p)
+			}
+		}
+		sets[i] = append(sets[i], exactPath(patterns))
+	}
+	return nil
+}
+
+// exactPath matches as caddyhttp.MatchPath does, except for the case.
+type exactPath []string
+
+func (m exactPath) MatchWithError(r *http.Request) (bool, error) {
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	for _, pattern := range m {
+		if strings.Contains(pattern, "{") {
+			pattern = repl.ReplaceAll(pattern, "")
+		}
+		if matchesExactly(pattern, caddyhttp.CleanPath(r.URL.Path, !strings.Contains(pattern, "//"))) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func matchesExactly(pattern, p string) bool {
+	inner := strings.Trim(pattern, "*")
+	before, after := strings.HasPrefix(pattern, "*"), strings.HasSuffix(pattern, "*")
+	switch stars := strings.Count(pattern, "*"); {
+	case pattern == "*":
+		return true
+	case stars == 2 && before && after:
+		return strings.Contains(p, inner)
+	case stars == 1 && before:
+		return strings.HasSuffix(p, inner)
+	case stars == 1 && after:
+		return strings.HasPrefix(p, inner)
+	}
+	ok, err := path.Match(pattern, p)
+	return ok && err == nil
+}
+
+// pathPatterns are those of the set's path matcher, nil if it has none.
+func pathPatterns(set caddy.ModuleMap) ([]string, error) {
+	raw, ok := set["path"]
+	if !ok {
+		return nil, nil
+	}
+	var patterns []string
+	if err := json.Unmarshal(raw, &patterns); err != nil {
+		return nil, err
+	}
+	return patterns, nil
+}
+
+// onlyPaths returns the patterns of a set that looks at nothing but the path.
+func onlyPaths(set caddy.ModuleMap) ([]string, bool) {
+	patterns, err := pathPatterns(set)
+	return patterns, err == nil && len(set) == 1 && len(patterns) > 0
+}
+
+// clash finds a rule that can never be reached because of one before it, in whole or for one of its sets: it would not do what it
+// says. It sees what can be seen without a request: the same matchers twice, or a path inside a path.
+func clash(before []*Rule, r *Rule) error {
+	for _, e := range before {
+		if e.isDefault() || r.isDefault() {
+			if e.isDefault() && r.isDefault() {
+				return fmt.Errorf("'%s' is a second rule without a matcher; '%s' is the default already", r.text(), e.text())
+			}
+			continue
+		}
+		for _, set := range r.MatcherSetsRaw {
+			if slices.ContainsFunc(e.MatcherSetsRaw, func(s caddy.ModuleMap) bool { return shadows(s, set) }) {
+				return fmt.Errorf("%s in '%s' is never reached: '%s' comes first and matches the same; put the narrower rule first",
+					matcherText(set), r.text(), e.text())
+			}
+		}
+	}
+	return nil
+}
+
+// shadows tells whether whatever the second set matches is surely matched by the first.
+func shadows(first, second caddy.ModuleMap) bool {
+	if canonicalJSON(first) == canonicalJSON(second) {
+		return true
+	}
+	wide, ok := onlyPaths(first)
+	if !ok {
+		return false
+	}
+	narrow, err := pathPatterns(second)
+	if err != nil || len(narrow) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(narrow, func(n string) bool {
+		return !slices.ContainsFunc(wide, func(w string) bool { return inside(n, w) })
+	})
+}
+
+// inside tells whether the pattern n is within w: the same, or below a prefix.
+func inside(n, w string) bool {
+	prefix, isPrefix := strings.CutSuffix(w, "*")
+	return n == w || isPrefix && !strings.ContainsAny(prefix, `*?[\{%`) && strings.HasPrefix(n, prefix)
+}
+
+var _ caddyhttp.RequestMatcherWithError = exactPath(nil)

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// visitOf is what Caddy knows of a request: the target before any rewrite, the address by its trusted_proxies, and how far the
+// connection can be trusted.
+func visitOf(r *http.Request) visit.Visit {
+	ctx := r.Context()
+	v := visit.Visit{URL: r.URL}
+	peer := r.RemoteAddr
+	if original, ok := ctx.Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		v.URL, peer = original.URL, original.RemoteAddr
+	}
+	if ip, ok := caddyhttp.GetVar(ctx, caddyhttp.ClientIPVarKey).(string); ok {
+		if addr, err := netip.ParseAddr(ip); err == nil {
+			v.Address = addr.Unmap().WithZone("")
+		}
+	}
+	trusted, _ := caddyhttp.GetVar(ctx, caddyhttp.TrustedProxyVarKey).(bool)
+	v.Transport = transport(r, peer, trusted)
+	return v
+}
+
+// transport says how far the connection can be trusted with a cookie. Only a proxy that the operator declared is believed about the
+// part of the way that we do not see, and it can also say that this part was plain: then Secure cookies would be lost, and the
+// person would sign in forever.
+func transport(r *http.Request, peer string, trusted bool) visit.Transport {
+	if trusted {
+		proto := r.Header["X-Forwarded-Proto"]
+		if len(proto) == 1 && proto[0] == "https" || len(proto) == 0 && r.TLS != nil {
+			return visit.Secure
+		}
+		return visit.Exposed
+	}
+	switch {
+	case r.TLS != nil:
+		return visit.Secure
+	case r.ProtoAtLeast(1, 1) && isLoopbackPeer(peer) && isLoopbackHost(r.Host) && !proxied(r.Header):
+		return visit.Loopback
+	}
+	return visit.Exposed
+}
+
+// proxied tells whether a header says that the peer passes on what somebody else sent. A proxy on this machine that adds no header
+// and speaks HTTP/1.1 under the name localhost cannot be told from a browser. It would bring a stranger nothing but cookies without
+// Secure, on a connection that was plain already.
+func proxied(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Forwarded") {
+			return true
+		}
+	}
+	return h["Forwarded"] != nil || h["Via"] != nil || h["X-Real-Ip"] != nil || h["X-Original-Uri"] != nil || h["X-Original-Url"] != nil
+}
+
+func isLoopbackPeer(hostPort string) bool {
+	ap, err := netip.ParseAddrPort(hostPort)
+	return err == nil && ap.Addr().Unmap().IsLoopback()
+}
+
+// isLoopbackHost knows the names that browsers count as this machine (W3C Secure Contexts, section 3.1).
+func isLoopbackHost(hostPort string) bool {
+	host := hostPort
+	if h, _, err := net.SplitHostPort(hostPort); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// tooEarly tells whether the request came before the TLS handshake was over and means something to us: early data can be replayed by
+// whoever recorded it, and its sender's address is not verified (RFC 8470).
+func tooEarly(r *http.Request, v visit.Visit) bool {
+	return r.TLS != nil && !r.TLS.HandshakeComplete && strings.HasPrefix(v.URL.Path, visit.Prefix)
+}

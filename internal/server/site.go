@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/gate"
+	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/portal"
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// SiteConfig is what one configuration says of one site.
+type SiteConfig struct {
+	Service func() (*auth.Service, error) // an error is answered with 503
+	Rules   []gate.Rule
+	Headers identity.Config
+	Brand   portal.Brand
+	Now     auth.Clock   // nil: time.Now
+	Log     *slog.Logger // nil: nothing is logged
+}
+
+// Site guards one site. It is safe for concurrent use.
+type Site struct {
+	portal *portal.Portal
+	gate   *gate.Gate
+	tell   *identity.Teller
+}
+
+// NewSite makes a Site. It refuses rules and headers that cannot mean what they say.
+func NewSite(cfg SiteConfig) (*Site, error) {
+	teller, err := identity.New(cfg.Headers)
+	if err != nil {
+		return nil, err
+	}
+	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: cfg.Brand.Name, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	p := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Log: cfg.Log})
+	return &Site{portal: p, gate: g, tell: teller}, nil
+}
+
+// ErrSessionEnded is the cause for which the context of a request is canceled when its session ends while it runs.
+var ErrSessionEnded = errors.New("the session has ended")
+
+// Next is what stands behind a Site. The session is nil where a rule skips the sign-in.
+type Next func(http.ResponseWriter, *http.Request, *auth.Session) error
+
+// ServeHTTP answers a request of ours, refuses it, or hands it to next, whose error it returns. The error of a matcher is returned
+// too, with nothing written, because it may carry a status that only the caller understands. There is one call of next, at the end
+// of the one path on which the gate said so: whatever else happens, a panic included, does not come to it.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, next Next) error {
+	if strings.HasPrefix(v.URL.Path, visit.Prefix) {
+		s.portal.ServeHTTP(w, r, v)
+		return nil
+	}
+	d := s.gate.Check(r, v)
+	if d.Pass {
+		return s.pass(w, r, d.Session, next)
+	}
+	if d.Reason == gate.MatcherFailed {
+		s.tell.Tell(r, nil) // the caller's error pages may be an application too
+		return d.Err
+	}
+	s.gate.Refuse(w, r, v, d)
+	return nil
+}
+
+// pass hands a request on. One with a session ends with it, which is how a WebSocket or a stream is closed when somebody signs out.
+func (s *Site) pass(w http.ResponseWriter, r *http.Request, session *auth.Session, next Next) error {
+	if session != nil {
+		ctx, cancel := context.WithCancelCause(r.Context())
+		stop := session.Watch(func() { cancel(ErrSessionEnded) })
+		defer cancel(nil)
+		defer stop()
+		r = r.WithContext(ctx)
+	}
+	s.tell.Tell(r, session)
+	return next(identity.GuardResponse(w), r, session)
+}
