@@ -42,8 +42,8 @@ type Store struct {
 	db  *badger.DB
 	log *slog.Logger
 
-	// Badger can panic when it is closed under a transaction, so Close waits for those in running. mu orders the two: a
-	// transaction either sees closed, or is counted before Close begins to wait.
+	// Badger can panic when it is closed under a transaction or a sweep, so Close waits for all in running. mu orders the
+	// two: a transaction either sees closed, or is counted before Close begins to wait.
 	mu      sync.RWMutex
 	running sync.WaitGroup
 	closed  atomic.Bool
@@ -51,8 +51,7 @@ type Store struct {
 	corrupt atomic.Bool   // set once a table failed its checksum; from then on an absence proves nothing
 	turn    chan struct{} // holds one token while an Update that lost several times tries again
 
-	stop     chan struct{} // closed to end sweep
-	swept    chan struct{} // closed when sweep has ended
+	stop     chan struct{} // closed to end the sweeping
 	closing  sync.Once
 	closeErr error
 }
@@ -81,13 +80,12 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("opening the store %s: %w", where, err), db.Close())
 	}
 	s := &Store{
-		db:    db,
-		log:   o.Logger,
-		turn:  make(chan struct{}, 1),
-		stop:  make(chan struct{}),
-		swept: make(chan struct{}),
+		db:   db,
+		log:  o.Logger,
+		turn: make(chan struct{}, 1),
+		stop: make(chan struct{}),
 	}
-	go s.sweep()
+	s.running.Go(s.sweep)
 	return s, nil
 }
 
@@ -234,7 +232,6 @@ func (s *Store) Close() error {
 		s.closed.Store(true)
 		s.mu.Unlock()
 		close(s.stop)
-		<-s.swept
 		s.running.Wait()
 		if err := s.db.Close(); err != nil {
 			s.closeErr = fmt.Errorf("closing the store: %w", err)

@@ -16,7 +16,6 @@ const sweepEvery = 4 * time.Hour
 
 // sweep gives the space of expired and deleted records back, now and then, until Close.
 func (s *Store) sweep() {
-	defer close(s.swept)
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {

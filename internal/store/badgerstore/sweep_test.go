@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dgraph-io/badger/v4/options"
+
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
@@ -69,8 +71,9 @@ func tableKeys(s *Store) (n uint32) {
 // Power loss cannot be staged in a test; that Badger is told to sync can. Its default is not to.
 func TestST4WritesAreSyncedAndVerified(t *testing.T) {
 	o := openDir(t, t.TempDir(), nil).db.Opts()
-	if !o.SyncWrites || !o.VerifyValueChecksum || !o.DetectConflicts {
-		t.Errorf("sync: %v, verify values: %v, detect conflicts: %v; want all", o.SyncWrites, o.VerifyValueChecksum, o.DetectConflicts)
+	if !o.SyncWrites || !o.VerifyValueChecksum || o.ChecksumVerificationMode != options.OnBlockRead {
+		t.Errorf("sync: %v, verify values: %v, verify tables: %v; want true, true, %v",
+			o.SyncWrites, o.VerifyValueChecksum, o.ChecksumVerificationMode, options.OnBlockRead)
 	}
 }
 
@@ -194,17 +197,30 @@ func flipInside(t *testing.T, file string) {
 	}
 }
 
+// Close ends the sweeping: else it would wait for it for good, and a sweep on a closed Badger would panic.
 func TestCloseEndsTheSweep(t *testing.T) {
 	s := openDir(t, "", nil)
-	select {
-	case <-s.swept:
-		t.Fatal("the sweep ended before Close")
-	default:
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
-	s.Close()
-	select {
-	case <-s.swept:
-	default:
-		t.Error("the sweep goes on after Close")
+	s.sweep() // returns at once
+}
+
+func TestWholeSecondsNeverEarlyNeverForever(t *testing.T) {
+	for _, test := range []struct {
+		expires time.Time
+		want    uint64
+	}{
+		{time.Time{}, 0},
+		{time.Unix(1_800_000_000, 0), 1_800_000_000},
+		{time.Unix(1_800_000_000, 1), 1_800_000_001},
+		{time.Unix(1_800_000_000, 999_999_999), 1_800_000_001},
+		{time.Unix(0, 0), 1}, // zero would be never
+		{time.Unix(-5, 0), 1},
+		{time.Time{}.Add(1), 1},
+	} {
+		if got := wholeSeconds(test.expires); got != test.want {
+			t.Errorf("wholeSeconds(%v) = %d; want %d", test.expires, got, test.want)
+		}
 	}
 }

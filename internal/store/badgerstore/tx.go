@@ -70,9 +70,6 @@ func (t *tx) Scan(prefix, after string, fn func(key string, value []byte) error)
 			return nil
 		}
 		for _, r := range page {
-			if err := t.s.ready(t.ctx); err != nil {
-				return err
-			}
 			if err := fn(r.key, r.value); err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/store"
 )
@@ -198,6 +199,7 @@ func closed(t *testing.T, s store.Store) {
 func closedInFlight(t *testing.T, s store.Store) {
 	update(t, s, func(tx store.Tx) error { return tx.Set("key", nil, never) })
 	inside, proceed := make(chan struct{}), make(chan struct{})
+	closed := make(chan struct{})
 	var left atomic.Bool
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -226,6 +228,7 @@ func closedInFlight(t *testing.T, s store.Store) {
 	})
 	<-inside
 	all.Go(func() {
+		defer close(closed)
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
@@ -235,6 +238,10 @@ func closedInFlight(t *testing.T, s store.Store) {
 	})
 	for !errors.Is(s.View(t.Context(), func(store.Tx) error { return nil }), store.ErrClosed) {
 		runtime.Gosched()
+	}
+	select {
+	case <-closed: // the check above has failed
+	case <-time.After(50 * time.Millisecond): // time enough for a Close that does not wait
 	}
 	close(proceed)
 	all.Wait()
