@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package identity is what the application is told: who the visitor is, in four request headers, and nothing else that would pass for
+// such a statement. Half of the applications that read these headers do not ask who sent them, so taking away what the client sent is
+// as much the work as adding ours, and it happens on every request that goes on, signed in or not.
+//
+// Teller.Tell does all of it to a request, in one place, so that no path to the application can do half. GuardResponse is the way
+// back: the application cannot plant, replace or clear our cookies. The package does not decide who may pass, and it keeps nothing
+// between requests. names.go says which headers are taken away and which are left alone, and why.
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// Config names the headers that tell the application who the visitor is. A name that is empty is not sent.
+type Config struct {
+	User   string // the canonical user name
+	Name   string // the display name, in UTF-8
+	Email  string
+	Groups string // joined with commas
+}
+
+// Defaults are the names that most applications with a switch for it read.
+var Defaults = Config{User: "Remote-User", Name: "Remote-Name", Email: "Remote-Email", Groups: "Remote-Groups"}
+
+// Teller tells the application who the visitor is. It is safe for many goroutines.
+type Teller struct {
+	names [4]string // canonical; user, name, email, groups
+	claims
+}
+
+// New checks the names and makes a Teller. It refuses a name that a proxy or server on the way would change, drop or understand
+// otherwise: one with anything but letters, digits and hyphens, one that frames or routes the message, and two names that some
+// application would take for the same.
+func New(c Config) (*Teller, error) {
+	t := &Teller{names: [4]string{c.User, c.Name, c.Email, c.Groups}}
+	seen := map[string]string{}
+	for i, name := range t.names {
+		if name == "" {
+			continue
+		}
+		if err := checkName(name); err != nil {
+			return nil, fmt.Errorf("identity header %q: %w", name, err)
+		}
+		key := foldString(name)
+		if other, taken := seen[key]; taken {
+			return nil, fmt.Errorf("identity header %q: the same as %q", name, other)
+		}
+		seen[key] = name
+		t.names[i] = textproto.CanonicalMIMEHeaderKey(name)
+	}
+	t.claims = newClaims(t.names[:])
+	return t, nil
+}
+
+// Tell makes the request fit for the application. It takes away every header that claims an identity, in any spelling; our cookies;
+// every token in Connection but an upgrade; and all trailers, those that arrive after the body too. Then it sets our headers, each once,
+// or not at all where the session has no value. A nil session only takes away. It changes r in place and must be the last to do so
+// before the application's handlers; our own cookies are read before.
+//
+// The values have an array of their own on each request. Handlers behind us may change a header value in place, and one that two
+// requests shared would carry one person's name into the other's request (CVE-2026-71326 in a peer).
+//
+// A value with a control character is left out. None should exist, but one with a line break would be a header of its own.
+func (t *Teller) Tell(r *http.Request, s *auth.Session) {
+	for name := range r.Header {
+		if t.claims.match(name) {
+			delete(r.Header, name)
+		}
+	}
+	visit.StripCookies(r.Header)
+	tameConnection(r.Header)
+	dropTrailers(r)
+	if s == nil {
+		return
+	}
+	values := &[...]string{s.Name, s.FullName, s.Email, s.GroupList}
+	for i, name := range t.names {
+		if name != "" && sendable(values[i]) {
+			r.Header[name] = values[i : i+1 : i+1]
+		}
+	}
+}
+
+// sendable tells whether there is a value and it can stand in a header (RFC 9110 §5.5).
+func sendable(value string) bool {
+	for i := range len(value) {
+		if value[i] < ' ' || value[i] == 0x7f {
+			return false
+		}
+	}
+	return value != ""
+}
+
+func checkName(name string) error {
+	if len(name) > maxName {
+		return fmt.Errorf("longer than %d bytes", maxName)
+	}
+	for i := range len(name) {
+		if !isAlphanumeric(name[i]) && name[i] != '-' {
+			return errors.New("use letters, digits and hyphens only: servers disagree about other characters")
+		}
+	}
+	if !isLetter(name[0]) || name[len(name)-1] == '-' {
+		return errors.New("begin with a letter and do not end with a hyphen")
+	}
+	if reserved[foldString(name)] {
+		return errors.New("HTTP or the proxy uses this header itself")
+	}
+	return nil
+}
+
+// reserved are the headers that frame, route or authenticate a message, that proxies drop on the way, or that Caddy sets anew.
+var reserved = map[string]bool{
+	"connection": true, "keep-alive": true, "proxy-authenticate": true, "proxy-authorization": true, "proxy-connection": true,
+	"te": true, "trailer": true, "transfer-encoding": true, "upgrade": true, "http2-settings": true, "proxy": true,
+	"host": true, "content-length": true, "content-type": true, "content-encoding": true, "expect": true, "range": true,
+	"authorization": true, "cookie": true, "set-cookie": true, "origin": true, "referer": true, "user-agent": true, "accept": true,
+	"forwarded": true, "via": true, "x-forwarded-for": true, "x-forwarded-host": true, "x-forwarded-proto": true,
+}
