@@ -68,8 +68,6 @@ type Headers struct {
 	Groups string `json:"groups,omitempty"`
 }
 
-var defaultHeaders = Headers{User: "Remote-User", Name: "Remote-Name", Email: "Remote-Email", Groups: "Remote-Groups"}
-
 // CaddyModule returns the Caddy module information.
 func (Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.nightlatch", New: func() caddy.Module { return new(Handler) }}
@@ -90,14 +88,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	headers := defaultHeaders
+	headers := identity.Defaults
 	if h.Headers != nil {
-		headers = *h.Headers
+		headers = identity.Config(*h.Headers)
 	}
 	h.site, err = server.NewSite(server.SiteConfig{
 		Service: app.Service,
 		Rules:   rules,
-		Headers: identity.Config(headers),
+		Headers: headers,
 		Brand:   portal.Brand{Name: app.brand()},
 		Log:     h.log,
 	})
