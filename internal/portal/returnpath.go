@@ -28,7 +28,11 @@ func returnPath(s string) string {
 	if err != nil || u.Scheme != "" || u.Opaque != "" || u.User != nil || u.Host != "" || !safePath(u.Path) || ours(u.Path) {
 		return "/"
 	}
-	return (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
+	rebuilt := (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
+	if len(rebuilt) > maxReturnPath { // rebuilding may encode a byte that was sent bare
+		return "/"
+	}
+	return rebuilt
 }
 
 // visible tells whether a string holds only what a browser sends in a target: printable ASCII without those characters that it
