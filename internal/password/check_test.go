@@ -132,7 +132,7 @@ func TestV6_2_11ContextWords(t *testing.T) {
 			t.Errorf("%q: got reason %d, want %d (context)", plain, got, Context)
 		}
 	}
-	for _, plain := range []string{"alice ate nine plums", "nightlatch on a green door", "oxoxo pelican dune", "fern gate 7 moss"} {
+	for _, plain := range []string{"alice ate nine plums", "alice 84719204817365", "nightlatch on a green door", "oxoxo pelican dune", "fern gate 7 moss"} {
 		if err := Check(plain, 15, context...); err != nil {
 			t.Errorf("%q: %v, want it accepted", plain, err)
 		}

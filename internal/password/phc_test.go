@@ -46,7 +46,12 @@ func TestDO3HostileHashes(t *testing.T) {
 		"$argon2id$v=19$m=19456,t=2,p=1$" + salt16 + "$" + strings.Repeat("A", 1<<20),
 		strings.Repeat("$", 1<<20),
 	} {
-		verdict, err := h.Verify(t.Context(), bad, "a perfectly fine phrase")
+		var verdict Verdict
+		var err error
+		work := allocated(func() { verdict, err = h.Verify(t.Context(), bad, "a perfectly fine phrase") })
+		if work > 64<<10 {
+			t.Errorf("%.80q: %d bytes of work to refuse it", bad, work)
+		}
 		if verdict != Wrong || !errors.Is(err, ErrBadHash) {
 			t.Errorf("%.80q: got %v (%v), want %v", bad, verdict, err, ErrBadHash)
 		}
