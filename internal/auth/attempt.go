@@ -273,7 +273,7 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 			return u, rehash, nil
 		}
 	}
-	checked := err == nil
+	checked := err == nil || KindOf(classify(err)) == BadPassword // what can be nobody's password is a wrong one
 	undo := s.update(context.WithoutCancel(ctx), c, func(t *tx) error {
 		if !checked {
 			return t.release(limits, false) // it was not looked at: give the try back

@@ -76,7 +76,7 @@ func classify(err error) error {
 	switch {
 	case errors.Is(err, password.ErrBusy):
 		return &Error{Kind: Busy, RetryAfter: 2 * time.Second, Cause: err}
-	case errors.Is(err, password.ErrTooLong):
+	case errors.Is(err, password.ErrTooLong), errors.Is(err, password.ErrNotText):
 		return &Error{Kind: BadPassword, Cause: err}
 	}
 	return &Error{Kind: Unavailable, Cause: err}

@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package authtest sets a real auth.Service on a real in-memory store with a clock that only moves when told to, and gives tests of
+// every room people who are enrolled or not. It is for tests alone.
+package authtest
+
+import (
+	"crypto/sha256"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/otp"
+	"github.com/nightlatch/nightlatch/internal/store"
+	"github.com/nightlatch/nightlatch/internal/store/badgerstore"
+	"github.com/nightlatch/nightlatch/internal/store/storetest"
+)
+
+// Clock is a clock that a test moves. It is safe for concurrent use.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// Now is an auth.Clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Move moves the clock, also back.
+func (c *Clock) Move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// Bench is a Service with what a test may reach below it.
+type Bench struct {
+	*auth.Service
+	Clock  *Clock
+	Store  *storetest.Faults // counts and breaks what the Service asks
+	Events []auth.Event      // told so far; read it when nothing runs
+	mu     sync.Mutex
+	config auth.Config
+}
+
+// Client is where the tests' people sit.
+var Client = auth.Client{Address: netip.MustParseAddr("192.0.2.1"), Device: "test browser"}
+
+// New opens a Service on an empty store. The clock starts at the beginning of a TOTP step. Changes are made to the Config first.
+func New(t testing.TB, changes ...func(*auth.Config)) *Bench {
+	t.Helper()
+	db, err := badgerstore.Open(badgerstore.Options{})
+	if err != nil {
+		t.Fatalf("opening a store: %v", err)
+	}
+	t.Cleanup(func() { db.Close() })
+	key := sha256.Sum256([]byte("authtest"))
+	aead, err := chacha20poly1305.NewX(key[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Bench{Clock: &Clock{now: time.Now().Truncate(otp.Period)}, Store: storetest.Failing(store.Seal(db, aead))}
+	b.config = auth.Config{Store: b.Store, Key: key[:], Now: b.Clock.Now}
+	for _, change := range changes {
+		change(&b.config)
+	}
+	b.open(t)
+	return b
+}
+
+func (b *Bench) open(t testing.TB) {
+	t.Helper()
+	s, err := auth.Open(t.Context(), b.config)
+	if err != nil {
+		t.Fatalf("opening the service: %v", err)
+	}
+	b.Service = s.With(auth.View{Settings: auth.DefaultSettings, Event: func(e auth.Event) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.Events = append(b.Events, e)
+	}})
+	t.Cleanup(func() { s.Close() })
+}
+
+// Restart closes the Service and opens a new one on the same store, as a restart of the process does.
+func (b *Bench) Restart(t testing.TB) {
+	t.Helper()
+	if err := b.Service.Close(); err != nil {
+		t.Fatalf("closing the service: %v", err)
+	}
+	b.open(t)
+}
+
+// Person is somebody with an account, and everything they have in their hands.
+type Person struct {
+	bench    *Bench
+	Name     string
+	Password string
+	Secret   []byte   // of the authenticator
+	Codes    []string // backup codes
+	Session  string   // value of the session cookie
+}
+
+// AddUser makes a person with a password and no second factor.
+func (b *Bench) AddUser(t testing.TB, in auth.NewUser) *Person {
+	t.Helper()
+	p := &Person{bench: b, Name: in.Name, Password: "correct horse " + in.Name + " staple"}
+	in.Password = p.Password
+	if _, _, err := b.Service.AddUser(t.Context(), auth.Client{}, in); err != nil {
+		t.Fatalf("adding %s: %v", in.Name, err)
+	}
+	return p
+}
+
+// Enroll makes a person with a password, an authenticator and backup codes, signed in.
+func (b *Bench) Enroll(t testing.TB, in auth.NewUser) *Person {
+	t.Helper()
+	p := b.AddUser(t, in)
+	pr, err := b.SignIn(t.Context(), Client, p.Credentials())
+	if err != nil || pr.Step != auth.StepDone {
+		t.Fatalf("signing %s in for the first time: step %q, error %v", p.Name, pr.Step, err)
+	}
+	pr, err = b.StepUp(t.Context(), Client, pr.Session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
+	if err != nil {
+		t.Fatalf("beginning the enrollment of %s: %v", p.Name, err)
+	}
+	p.Finish(t, pr)
+	return p
+}
+
+// Finish goes on with an attempt that stands at enrollment until there is a session.
+func (p *Person) Finish(t testing.TB, pr auth.Progress) {
+	t.Helper()
+	b := p.bench
+	v, err := b.Attempt(t.Context(), pr.Attempt)
+	if err != nil || v.Step != auth.StepEnroll {
+		t.Fatalf("enrolling %s: step %q, error %v", p.Name, v.Step, err)
+	}
+	p.Secret = v.Secret
+	if pr, err = b.ConfirmEnrollment(t.Context(), Client, pr.Attempt, p.Code()); err != nil {
+		t.Fatalf("confirming the enrollment of %s: %v", p.Name, err)
+	}
+	if v, err = b.Attempt(t.Context(), pr.Attempt); err != nil || v.Step != auth.StepSaveCodes {
+		t.Fatalf("reading the backup codes of %s: step %q, error %v", p.Name, v.Step, err)
+	}
+	p.Codes = v.Codes
+	if pr, err = b.SavedCodes(t.Context(), Client, pr.Attempt); err != nil || pr.Step != auth.StepDone {
+		t.Fatalf("saving the backup codes of %s: step %q, error %v", p.Name, pr.Step, err)
+	}
+	p.Session = pr.Session
+	b.Clock.Move(otp.Period) // the next code is a fresh one
+}
+
+// Credentials are what the person types first.
+func (p *Person) Credentials() auth.Credentials {
+	return auth.Credentials{Name: p.Name, Password: p.Password}
+}
+
+// Code is what the person's authenticator shows now.
+func (p *Person) Code() string { return p.CodeAt(0) }
+
+// CodeAt is what it showed so many steps ago (negative) or will show.
+func (p *Person) CodeAt(steps int64) string {
+	return otp.Code(p.Secret, otp.Step(p.bench.Clock.Now())+steps)
+}
+
+// EnterPassword begins a sign-in, which must succeed.
+func (p *Person) EnterPassword(t testing.TB) auth.Progress {
+	t.Helper()
+	pr, err := p.bench.SignIn(t.Context(), Client, p.Credentials())
+	if err != nil {
+		t.Fatalf("signing %s in: %v", p.Name, err)
+	}
+	return pr
+}
+
+// SignIn signs an enrolled person in with a fresh code and returns the value of the session cookie. It moves the clock to the next code.
+func (p *Person) SignIn(t testing.TB) string {
+	t.Helper()
+	pr := p.EnterPassword(t)
+	pr, err := p.bench.Service.Code(t.Context(), Client, pr.Attempt, auth.TOTP, p.Code())
+	if err != nil || pr.Step != auth.StepDone {
+		t.Fatalf("signing %s in with a code: step %q, error %v", p.Name, pr.Step, err)
+	}
+	p.bench.Clock.Move(otp.Period)
+	p.Session = pr.Session
+	return pr.Session
+}

@@ -1,0 +1,320 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth_test
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/password"
+)
+
+func retryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*auth.Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
+// TestOT2SameCodeInParallel: a hundred browsers with the right password and the same code, one session.
+func TestOT2SameCodeInParallel(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	const n = 20
+	attempts := make([]string, n)
+	for i := range attempts {
+		attempts[i] = alice.EnterPassword(t).Attempt
+	}
+	code := alice.Code()
+	var won, others atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			p, err := b.Code(t.Context(), authtest.Client, attempts[i%n], auth.TOTP, code)
+			switch {
+			case err == nil && p.Session != "":
+				won.Add(1)
+			case auth.KindOf(err) == auth.UsedCode, auth.KindOf(err) == auth.AttemptGone, auth.KindOf(err) == auth.TooManyTries:
+			default:
+				others.Add(1)
+				t.Errorf("unexpected answer: %+v, %v", p, err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d sessions from one code, want 1", won.Load())
+	}
+}
+
+func TestOT13BackupCodeInParallel(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	const n = 5 // more would only meet the waits against guessing
+	attempts := make([]string, n)
+	for i := range attempts {
+		attempts[i] = alice.EnterPassword(t).Attempt
+	}
+	var won atomic.Int32
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if p, err := b.Code(t.Context(), authtest.Client, attempts[i], auth.BackupCode, alice.Codes[0]); err == nil && p.Session != "" {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d sessions from one backup code, want 1", won.Load())
+	}
+	if d, err := b.User(t.Context(), "alice"); err != nil || d.CodesLeft != 9 {
+		t.Errorf("codes left: %d, %v; want 9", d.CodesLeft, err)
+	}
+}
+
+// TestActsMayRunTwice: a store may run a transaction again after a conflict; nothing may be counted, burned or told twice by it.
+func TestActsMayRunTwice(t *testing.T) {
+	b := authtest.New(t)
+	b.Store.RunTwice(true)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	alice.SignIn(t)
+	p := alice.EnterPassword(t)
+	if _, err := b.Code(t.Context(), authtest.Client, p.Attempt, auth.BackupCode, alice.Codes[0]); err != nil {
+		t.Fatalf("a backup code: %v", err)
+	}
+	count := map[string]int{}
+	for _, e := range b.Events {
+		count[e.Type]++
+	}
+	if count[auth.EventSignIn] != 3 || count[auth.EventBackupCode] != 1 || count[auth.EventTwoFactorEnabled] != 1 {
+		t.Errorf("events told: %v", count)
+	}
+}
+
+func TestOT6EnrollmentCodeIsBurned(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	code := alice.CodeAt(-1) // Enroll has moved on by one code
+	p := alice.EnterPassword(t)
+	_, err := b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, code)
+	wantKind(t, err, auth.UsedCode, "the code that confirmed the enrollment")
+}
+
+func TestOT8Window(t *testing.T) {
+	for step, want := range map[int64]bool{-2: false, -1: true, 0: true, 1: false, 2: false} {
+		b := authtest.New(t)
+		alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+		b.Clock.Move(time.Hour)
+		p := alice.EnterPassword(t)
+		_, err := b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, alice.CodeAt(step))
+		if (err == nil) != want {
+			t.Errorf("the code of step %+d: %v, want accepted %t", step, err, want)
+		}
+	}
+}
+
+func TestOT17NoFactorAndEmptySecret(t *testing.T) {
+	b := authtest.New(t)
+	bob := b.AddUser(t, auth.NewUser{Name: "bob"})
+	p := bob.EnterPassword(t)
+	_, err := b.Code(t.Context(), authtest.Client, p.Session, auth.TOTP, bob.Code())
+	wantKind(t, err, auth.AttemptGone, "a session's ticket given as an attempt's")
+	if _, err := b.Session(t.Context(), p.Attempt); auth.KindOf(err) != auth.NotSignedIn {
+		t.Errorf("no ticket: %v", err)
+	}
+}
+
+// TestBF1BF2BF3CodesStop: starting over with the right password, from other addresses, gives no new tries at the code.
+func TestBF1BF2BF3CodesStop(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	tries, waits := 0, 0
+	for i := range 1000 {
+		c := elsewhere(i)
+		p, err := b.SignIn(t.Context(), c, alice.Credentials())
+		if err != nil {
+			t.Fatalf("the right password after %d tries at the code: %v", tries, err)
+		}
+		_, err = b.Code(t.Context(), c, p.Attempt, auth.TOTP, "000000")
+		if auth.KindOf(err) == auth.Stopped {
+			break
+		}
+		if auth.KindOf(err) == auth.TooManyTries {
+			if waits++; retryAfter(err) <= 0 || retryAfter(err) > 15*time.Minute {
+				t.Fatalf("a wait of %v", retryAfter(err))
+			}
+			b.Clock.Move(retryAfter(err))
+			continue
+		}
+		wantKind(t, err, auth.WrongCode, "a wrong code")
+		tries++
+	}
+	if tries != 50 || waits != 45 {
+		t.Errorf("got %d tries and %d waits before the stop, want 50 and 45", tries, waits)
+	}
+	p := alice.EnterPassword(t)
+	_, err := b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, alice.Code())
+	wantKind(t, err, auth.Stopped, "the right code after the stop")
+	if d, err := b.User(t.Context(), "alice"); err != nil || len(d.Stopped) != 1 || d.Stopped[0] != auth.TOTP {
+		t.Errorf("what an operator sees: %v, %v", d.Stopped, err)
+	}
+	if _, err = b.Code(t.Context(), authtest.Client, p.Attempt, auth.BackupCode, alice.Codes[0]); err != nil {
+		t.Fatalf("a backup code after the stop: %v", err)
+	}
+	alice.SignIn(t) // which the backup code allows again
+}
+
+func TestStoppedCodeUnlockedByOperator(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	for range 50 {
+		p := alice.EnterPassword(t)
+		b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, "000000")
+		b.Clock.Move(15 * time.Minute)
+	}
+	p := alice.EnterPassword(t)
+	_, err := b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, alice.Code())
+	wantKind(t, err, auth.Stopped, "after fifty wrong codes")
+	if err := b.Unlock(t.Context(), auth.Client{}, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, alice.Code()); err != nil {
+		t.Errorf("after an operator's unlock: %v", err)
+	}
+}
+
+// TestBF17StrangersDoNotLockTheOwnerOut: the owner's own network goes on, while strangers are stopped at the same number of tries that
+// a name without an account is stopped at.
+func TestBF17StrangersDoNotLockTheOwnerOut(t *testing.T) {
+	b := authtest.New(t)
+	ceo := b.Enroll(t, auth.NewUser{Name: "ceo"})
+	stopped := map[string]int{}
+	for _, name := range []string{"ceo", "nobody"} {
+		for i := range 1000 {
+			_, err := b.SignIn(t.Context(), elsewhere(i), auth.Credentials{Name: name, Password: "guess"})
+			if auth.KindOf(err) == auth.Stopped {
+				break
+			}
+			if auth.KindOf(err) == auth.TooManyTries {
+				b.Clock.Move(retryAfter(err))
+				continue
+			}
+			wantKind(t, err, auth.WrongCredentials, "a guess at "+name)
+			stopped[name]++
+		}
+	}
+	if stopped["ceo"] != 50 || stopped["nobody"] != 50 {
+		t.Errorf("tries before the stop: %v, want 50 for each", stopped)
+	}
+	_, err := b.SignIn(t.Context(), elsewhere(5000), ceo.Credentials())
+	wantKind(t, err, auth.Stopped, "the right password from a network never seen")
+	if p := ceo.EnterPassword(t); p.Step != auth.StepCode {
+		t.Errorf("the owner from their own network: %+v", p)
+	}
+}
+
+func TestBF7CountersFollowTheIdentity(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	for _, name := range []string{"alice", "ALICE", " alice", "alice ", "ａlice"} {
+		_, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: name, Password: "wrong"})
+		wantKind(t, err, auth.WrongCredentials, "a wrong password for "+name)
+	}
+	_, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials())
+	wantKind(t, err, auth.TooManyTries, "the sixth try under the sixth spelling")
+}
+
+func TestNetworkBudget(t *testing.T) {
+	b := authtest.New(t)
+	for i := range 100 {
+		_, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "user" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Password: "x"})
+		wantKind(t, err, auth.WrongCredentials, "BF-18: spraying")
+	}
+	_, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "another", Password: "x"})
+	wantKind(t, err, auth.TooManyTries, "the 101st failure of a network")
+	b.Clock.Move(37 * time.Second)
+	_, err = b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "another", Password: "x"})
+	wantKind(t, err, auth.WrongCredentials, "after one failure is forgotten")
+}
+
+// TestBF12SameAnswer: nothing but the cost of hashing tells a stranger what there is, and that is the same as well.
+func TestBF12SameAnswer(t *testing.T) {
+	b := authtest.New(t)
+	b.AddUser(t, auth.NewUser{Name: "there"})
+	b.Enroll(t, auth.NewUser{Name: "enrolled"})
+	b.AddUser(t, auth.NewUser{Name: "shut"})
+	if err := b.SetDisabled(t.Context(), auth.Client{}, "shut", true); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.Service.AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: "invited"}); err != nil {
+		t.Fatal(err)
+	}
+	var answers []string
+	for _, name := range []string{"there", "enrolled", "shut", "invited", "nobody", "", "\x00", "\xff"} {
+		views, updates := b.Store.Views(), b.Store.Updates()
+		_, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: name, Password: "not it"})
+		e, ok := errors.AsType[*auth.Error](err)
+		if !ok {
+			t.Fatalf("%q: %v", name, err)
+		}
+		if e.Kind != auth.WrongCredentials || e.Detail != "" || e.Cause != nil {
+			t.Errorf("%q: got %+v", name, e)
+		}
+		answers = append(answers, err.Error())
+		if v, u := b.Store.Views()-views, b.Store.Updates()-updates; v != 0 || u != 2 {
+			t.Errorf("BF-13: %q cost %d views and %d updates, want 0 and 2", name, v, u)
+		}
+	}
+	for _, a := range answers {
+		if a != answers[0] {
+			t.Errorf("answers differ: %q and %q", a, answers[0])
+		}
+	}
+}
+
+func TestBF20CountersAndAJumpingClock(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	for range 5 {
+		b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "alice", Password: "wrong"})
+	}
+	b.Clock.Move(-10 * 365 * 24 * time.Hour)
+	_, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials())
+	wantKind(t, err, auth.TooManyTries, "after the clock went back")
+	if retryAfter(err) > 15*time.Minute {
+		t.Errorf("a wait of %v, want at most 15 minutes", retryAfter(err))
+	}
+}
+
+func TestDO1BusyGivesTheTryBack(t *testing.T) {
+	b := authtest.New(t, func(c *auth.Config) { c.Hasher = password.New(1, 0) })
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	var busy atomic.Int32
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for busy.Load() < freeTries {
+				if _, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials()); auth.KindOf(err) == auth.Busy {
+					busy.Add(1)
+				} else if err != nil {
+					t.Errorf("the right password: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if p := alice.EnterPassword(t); p.Session == "" {
+		t.Errorf("after %d tries that were not looked at: %+v", busy.Load(), p)
+	}
+}
+
+// freeTries is how many failures pass before the first wait.
+const freeTries = 5

@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/store"
+)
+
+var errDisk = errors.New("disk on fire")
+
+// TestST11MF25ErrorIsNeverAbsence: a record that cannot be read is not a record that is not there. Every kind of record is broken in
+// turn, and no act may take that for "no second factor", "signed out" or "wrong".
+func TestST11MF25ErrorIsNeverAbsence(t *testing.T) {
+	for _, prefix := range []string{"user/", "name/", "factors/", "session/", "attempt/", "guess/", "known/", "link/", "administrators"} {
+		t.Run(prefix, func(t *testing.T) {
+			b := authtest.New(t)
+			ctx := t.Context()
+			alice := b.Enroll(t, auth.NewUser{Name: "alice", Admin: true})
+			p := alice.EnterPassword(t)
+			_, invite, err := b.Service.AddUser(ctx, auth.Client{}, auth.NewUser{Name: "bob"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Restart(t) // so that no session is in memory
+			b.Store.FailReads(prefix, errDisk)
+			acts := map[string]func() error{
+				"session": func() error { _, err := b.Session(ctx, alice.Session); return err },
+				"sign in": func() error { _, err := b.SignIn(ctx, authtest.Client, alice.Credentials()); return err },
+				"code":    func() error { _, err := b.Code(ctx, authtest.Client, p.Attempt, auth.TOTP, alice.Code()); return err },
+				"backup code": func() error {
+					_, err := b.Code(ctx, authtest.Client, p.Attempt, auth.BackupCode, alice.Codes[0])
+					return err
+				},
+				"step up": func() error {
+					_, err := b.StepUp(ctx, authtest.Client, alice.Session, auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Minute}, "")
+					return err
+				},
+				"invite":  func() error { _, err := b.AcceptInvite(ctx, authtest.Client, invite, "bob has a passphrase"); return err },
+				"setup":   func() error { _, err := b.NewSetupLink(ctx); return err },
+				"disable": func() error { return b.SetDisabled(ctx, auth.Client{}, "alice", true) },
+			}
+			broken := 0
+			for name, act := range acts {
+				err := act()
+				switch {
+				case err == nil:
+				case auth.KindOf(err) == auth.Unavailable:
+					if broken++; !errors.Is(err, errDisk) {
+						t.Errorf("%s: the cause is lost: %v", name, err)
+					}
+				case name == "setup" && auth.KindOf(err) == auth.AlreadyDone, name == "disable" && auth.KindOf(err) == auth.LastAdministrator:
+				case auth.KindOf(err) == auth.AttemptGone && (name == "code" || name == "backup code"):
+					// map order: the other act has finished the attempt
+				default:
+					t.Errorf("%s with unreadable %s: %v", name, prefix, err)
+				}
+			}
+			if broken == 0 {
+				t.Errorf("no act reads %s", prefix)
+			}
+		})
+	}
+}
+
+func TestST3NothingIsHalfDone(t *testing.T) {
+	b := authtest.New(t)
+	ctx := t.Context()
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	p := alice.EnterPassword(t)
+	b.Store.FailCommits(errDisk)
+	code := alice.Code()
+	_, err := b.Code(ctx, authtest.Client, p.Attempt, auth.TOTP, code)
+	wantKind(t, err, auth.Unavailable, "a code while the disk is full")
+	err = b.SignOut(ctx, authtest.Client, alice.Session)
+	wantKind(t, err, auth.Unavailable, "signing out while the disk is full")
+	told := len(b.Events)
+	b.Store.FailCommits(nil)
+	if _, err := b.Code(ctx, authtest.Client, p.Attempt, auth.TOTP, code); err != nil {
+		t.Errorf("the same code after the disk is well again: %v", err)
+	}
+	if len(b.Events) != told+1 {
+		t.Errorf("%d events told, want 1: an act that did not happen must not be told", len(b.Events)-told)
+	}
+}
+
+func TestReadPathWritesNothing(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	updates, views := b.Store.Updates(), b.Store.Views()
+	for range 1000 {
+		if _, err := b.Session(t.Context(), alice.Session); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.Store.Views() - views; n != 1 {
+		t.Errorf("a thousand requests read the store %d times, want once", n)
+	}
+	for _, forged := range []string{"", "x", strings.Repeat("A", 120), alice.Session[:len(alice.Session)-4] + "AAA=", strings.Repeat("=", 4000)} {
+		if _, err := b.Session(t.Context(), forged); auth.KindOf(err) != auth.NotSignedIn {
+			t.Errorf("FA-4: a forged cookie: %v", err)
+		}
+	}
+	if n := b.Store.Views() - views; n != 1 {
+		t.Errorf("forged cookies read the store %d times", n-1)
+	}
+	if n := b.Store.Updates() - updates; n != 0 {
+		t.Errorf("requests wrote %d times", n)
+	}
+}
+
+// TestSE19RevocationWins: sessions are checked while they end. Once the end was answered, no check passes.
+func TestSE19RevocationWins(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	for range 50 {
+		value := alice.EnterPassword(t).Session
+		ended := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-ended:
+						if _, err := b.Session(t.Context(), value); auth.KindOf(err) != auth.NotSignedIn {
+							t.Errorf("a request after the revocation: %v", err)
+						}
+						return
+					default:
+						b.Session(t.Context(), value)
+					}
+				}
+			})
+		}
+		if err := b.SignOut(t.Context(), authtest.Client, value); err != nil {
+			t.Error(err)
+		}
+		close(ended)
+		wg.Wait()
+	}
+}
+
+// TestSecretsAreNotStoredInClear reads the sealed store as a thief of the disk and the key would, one layer down.
+func TestSecretsAreNotStoredInClear(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.com"})
+	p := alice.EnterPassword(t)
+	link, err := b.ResetTwoFactor(t.Context(), auth.Client{}, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := append([]string{alice.Password, alice.Session, p.Attempt, link}, alice.Codes...)
+	err = b.Store.View(t.Context(), func(tx store.Tx) error {
+		return tx.Scan("", "", func(key string, value []byte) error {
+			for _, s := range secrets {
+				if strings.Contains(key, s) || strings.Contains(string(value), s) {
+					t.Errorf("%s holds a secret in clear", key)
+				}
+			}
+			if strings.Contains(key, "alice") {
+				t.Errorf("the key %s shows a name", key)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCS4CS10FormTokens(t *testing.T) {
+	b := authtest.New(t)
+	mine, other := b.VisitorToken(), b.VisitorToken()
+	token := b.FormToken(mine, "sign-in")
+	if !b.CheckFormToken(mine, "sign-in", token) {
+		t.Error("its own token is refused")
+	}
+	if b.CheckFormToken(other, "sign-in", token) || b.CheckFormToken(mine, "sign-out", token) || b.CheckFormToken("", "sign-in", b.FormToken("", "sign-in")) {
+		t.Error("a token of another browser, another purpose or no cookie is taken")
+	}
+	if _, err := b.Session(t.Context(), mine); auth.KindOf(err) != auth.NotSignedIn {
+		t.Errorf("SE-1: a visitor's ticket as a session: %v", err)
+	}
+}
