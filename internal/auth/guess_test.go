@@ -4,6 +4,7 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -294,25 +295,40 @@ func TestBF20CountersAndAJumpingClock(t *testing.T) {
 }
 
 func TestDO1BusyGivesTheTryBack(t *testing.T) {
-	b := authtest.New(t, func(c *auth.Config) { c.Hasher = password.New(1, 0) })
+	hasher := password.New(1, 0)
+	b := authtest.New(t, func(c *auth.Config) { c.Hasher = hasher })
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
-	var busy atomic.Int32
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for busy.Load() < freeTries {
-				if _, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials()); auth.KindOf(err) == auth.Busy {
-					busy.Add(1)
-				} else if err != nil {
-					t.Errorf("the right password: %v", err)
-					return
-				}
-			}
-		})
+	ctx, cancel := context.WithCancel(t.Context())
+	began, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		close(began)
+		codes := make([]string, 1000)
+		for i := range codes {
+			codes[i] = "0123456789ABCDEF"
+		}
+		hasher.HashCodes(ctx, codes) // holds the only slot until it is canceled
+	}()
+	<-began
+	busy := 0
+	for range 1000 {
+		_, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials())
+		if auth.KindOf(err) == auth.Busy {
+			busy++
+		} else if err != nil {
+			t.Fatalf("the right password: %v", err)
+		}
+		if busy == 2*freeTries {
+			break
+		}
 	}
-	wg.Wait()
+	cancel()
+	<-ended
+	if busy != 2*freeTries {
+		t.Fatalf("%d sign-ins were told to wait, want %d", busy, 2*freeTries)
+	}
 	if p := alice.EnterPassword(t); p.Session == "" {
-		t.Errorf("after %d tries that were not looked at: %+v", busy.Load(), p)
+		t.Errorf("after %d tries that were not looked at: %+v", busy, p)
 	}
 }
 

@@ -44,7 +44,10 @@ func TestST11MF25ErrorIsNeverAbsence(t *testing.T) {
 					_, err := b.StepUp(ctx, authtest.Client, alice.Session, auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Minute}, "")
 					return err
 				},
-				"invite":  func() error { _, err := b.AcceptInvite(ctx, authtest.Client, invite, "bob has a passphrase"); return err },
+				"invite": func() error {
+					_, err := b.AcceptInvite(ctx, authtest.Client, invite, "bob has a passphrase")
+					return err
+				},
 				"setup":   func() error { _, err := b.NewSetupLink(ctx); return err },
 				"disable": func() error { return b.SetDisabled(ctx, auth.Client{}, "alice", true) },
 			}
