@@ -42,6 +42,9 @@ func gateway(t *testing.T, upstream *wiretest.Upstream) http.Handler {
 				p.Out.Trailer = http.Header{}
 			}
 			p.Out.Body = &forwarding{p.Out.Body, p.In, p.Out.Trailer}
+			if r.URL.Path == "/buffered" {
+				buffer(t, p.Out)
+			}
 		}}
 		proxy.ServeHTTP(identity.GuardResponse(w), r)
 	})
@@ -60,6 +63,19 @@ func (f *forwarding) Read(p []byte) (int, error) {
 		maps.Copy(f.trailer, f.in.Trailer)
 	}
 	return n, err
+}
+
+// buffer reads the body before it goes on, and with trailers there are chunks again (request_buffers of Caddy 2.11.9).
+func buffer(t *testing.T, out *http.Request) {
+	body, err := io.ReadAll(out.Body)
+	if err != nil {
+		t.Errorf("reading the body: %v", err)
+	}
+	out.Body = io.NopCloser(strings.NewReader(string(body)))
+	if len(out.Trailer) > 0 {
+		out.ContentLength = -1
+		out.Header.Del("Content-Length")
+	}
 }
 
 func startTLS(t *testing.T, handler http.Handler) (addr string, config *tls.Config) {
@@ -146,7 +162,7 @@ func TestWireTrailersHTTP1(t *testing.T) {
 		"ID-7 unannounced": "",
 		"ID-7 with TE":     "TE: trailers\r\nConnection: TE\r\nTrailer: X-Sum\r\n",
 	} {
-		for _, path := range []string{"/", "/copied"} {
+		for _, path := range []string{"/", "/copied", "/buffered"} {
 			t.Run(name+" "+path, func(t *testing.T) {
 				upstream := wiretest.Echo(t)
 				addr, config := startTLS(t, gateway(t, upstream))
@@ -171,7 +187,7 @@ func TestWireTrailersHTTP2(t *testing.T) {
 		"ID-7 like gRPC":     {{"trailer", "remote-user"}, {"te", "trailers"}, {"content-type", "application/grpc"}},
 		"ID-2 in the header": {{"remote_user", "evil"}, {"remote-user", "evil"}},
 	} {
-		for _, path := range []string{"/", "/copied"} {
+		for _, path := range []string{"/", "/copied", "/buffered"} {
 			t.Run(name+" "+path, func(t *testing.T) {
 				upstream := wiretest.Echo(t)
 				addr, config := startTLS(t, gateway(t, upstream))
@@ -189,8 +205,11 @@ func TestWireTrailersHTTP2(t *testing.T) {
 }
 
 func TestWireTrailersHTTP3(t *testing.T) {
-	for name, length := range map[string]int64{"ID-7": -1, "ID-7 counted body": 3} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name, path string
+		length     int64
+	}{{"ID-7", "/", -1}, {"ID-7 copied", "/copied", -1}, {"ID-7 buffered", "/buffered", -1}, {"ID-7 counted", "/", 3}, {"ID-7 counted, buffered", "/buffered", 3}} {
+		t.Run(c.name, func(t *testing.T) {
 			upstream := wiretest.Echo(t)
 			cert := httptest.NewUnstartedServer(nil)
 			cert.StartTLS()
@@ -210,11 +229,11 @@ func TestWireTrailersHTTP3(t *testing.T) {
 			transport := &http3.Transport{TLSClientConfig: cert.Client().Transport.(*http.Transport).TLSClientConfig}
 			t.Cleanup(func() { transport.Close() })
 
-			r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+conn.LocalAddr().String()+"/", io.NopCloser(strings.NewReader("abc")))
+			r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+conn.LocalAddr().String()+c.path, io.NopCloser(strings.NewReader("abc")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.ContentLength = length
+			r.ContentLength = c.length
 			r.Trailer = http.Header{"Remote-User": {"evil"}, "X-Sum": {"evil"}}
 			response, err := transport.RoundTrip(r)
 			if err != nil {
