@@ -13,7 +13,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	_ "github.com/nightlatch/nightlatch"
+	"github.com/nightlatch/nightlatch/caddymodule"
 )
 
 // gcTarget spends a little memory for speed: a proxy makes short-lived garbage on a small live heap, and collecting it less often
@@ -40,5 +40,6 @@ and open the link that it prints. To protect an application of your own, write t
 	}
 
 All commands and settings of Caddy work as they do there.`
+	caddymodule.RegisterTopLevelCommands()
 	caddycmd.Main()
 }

@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/server"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"nightlatch": main})
+}
+
+// The scripts run this very program, as an operator would. Each has a home of its own and no server but the one that it starts.
+func TestCommands(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("XDG_DATA_HOME", env.WorkDir+"/share")
+			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
+			env.Setenv("TZ", "UTC")
+			env.Setenv("EVIL", "\x1b[31mred\u009b0m")
+			env.Setenv("SPACED", "ada\r")
+			// Nobody listens here, where the default could be an operator's own server.
+			env.Setenv("CADDY_ADMIN", "unix/"+env.WorkDir+"/admin.sock")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    exits,
+			"listens":  listens,
+			"plain":    plain,
+			"signedin": signedIn,
+		},
+	})
+}
+
+// exits runs a command that must end with a code: exits 2 nightlatch user add
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if err != nil || neg {
+		ts.Fatalf("usage: exits code command...")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%q ended with %d, want %d", args[1:], got, want)
+	}
+}
+
+// listens waits until a server accepts at a Unix socket.
+func listens(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		conn, err := net.Dial("unix", ts.MkAbs(args[0]))
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nothing listens: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// plain checks that an output holds nothing but printable text and line ends.
+func plain(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		for _, r := range ts.ReadFile(name) {
+			if r != '\n' && !unicode.IsPrint(r) {
+				ts.Fatalf("%s holds a raw %q", name, r)
+			}
+		}
+	}
+}
+
+// signedIn leaves a session in a store that no server has open: signedin directory user password device
+func signedIn(ts *testscript.TestScript, _ bool, args []string) {
+	device, err := strconv.Unquote(`"` + args[3] + `"`)
+	ts.Check(err)
+	core, err := server.Open(context.Background(), server.Options{Dir: ts.MkAbs(args[0])})
+	ts.Check(err)
+	defer core.Close()
+	p, err := core.Service().SignIn(context.Background(), auth.Client{Device: device}, auth.Credentials{Name: args[1], Password: args[2]})
+	ts.Check(err)
+	if p.Session == "" {
+		ts.Fatalf("the sign-in stands at %q, without a session", p.Step)
+	}
+}
