@@ -120,7 +120,7 @@ func TestStoryFromTheSetupLinkToTheApplicationAndBack(t *testing.T) {
 
 	s.Clock.Move(otp.Period)
 	alice := &authtest.Person{Name: "alice", Password: passphrase}
-	b.signIn(alice, "/app?x=1&y=2").sees(200, "/_nightlatch/second-factor", "Signing in as alice", "Use a backup code instead")
+	b.signIn(alice, "/app?x=1&y=2").sees(200, "/_nightlatch/second-factor", "Signing in as <strong>alice</strong>", "Use a backup code instead")
 	b.fill("/_nightlatch/second-factor", "code", s.code(secret)).sees(200, "/app", "the application")
 	if b.at != "/app?x=1&y=2" {
 		t.Errorf("led to %q, want the address of the start", b.at)
