@@ -113,6 +113,21 @@ func TestTellLeavesOthers(t *testing.T) {
 	}
 }
 
+func TestTellLongNames(t *testing.T) {
+	longest := strings.Repeat("a", 64)
+	told := teller(t, identity.Config{User: longest})
+	for name, kept := range map[string]bool{
+		longest: false, longest + "a": true, longest + "-a": true, longest[:63] + "-a": true, longest + "-aaaa": true, longest + strings.Repeat("-", 99): false,
+		strings.Repeat("x-", 4000): true, "x-webauth-" + longest: false, "Remote" + strings.Repeat("_", 8000) + "User": false,
+	} {
+		r := request(http.Header{name: {"x"}})
+		told.Tell(r, nil)
+		if (len(r.Header) == 1) != kept {
+			t.Errorf("%.80s (%d bytes): kept %v; want %v", name, len(name), !kept, kept)
+		}
+	}
+}
+
 func TestTellRemovesOneLetterNames(t *testing.T) {
 	r := request(http.Header{"U": {"root"}})
 	teller(t, identity.Config{User: "U"}).Tell(r, nil)
@@ -235,7 +250,7 @@ var notAlphanumeric = regexp.MustCompile(`[^a-z0-9]+`)
 
 // FuzzTell holds the removal against a second reading of names: letters and digits without case, one hyphen between.
 func FuzzTell(f *testing.F) {
-	for _, name := range []string{"Remote-User", "REMOTE__user", "X-Auth-Token", "x.webauth.x", "-remote!user-", "Accept", "Remote-User\x80", "Cf-Access"} {
+	for _, name := range []string{"Remote-User", "REMOTE__user", "X-Auth-Token", "x.webauth.x", "-remote!user-", "Accept", "Remote-User\x80", "Cf-Access", strings.Repeat("a", 64) + "-b"} {
 		f.Add(name)
 	}
 	told := teller(f, identity.Config{User: "App-User"})

@@ -52,14 +52,17 @@ var wellKnown = []string{
 	"proxy", "http2-settings",
 }
 
-// maxName is the longest header name of ours, in bytes.
-const maxName = 64
+// maxName is the longest header name of ours, in bytes. A client's name is folded to at most two bytes more: enough to be told from it.
+const (
+	maxName   = 64
+	maxFolded = maxName + 2
+)
 
 // claims knows the headers that claim an identity, by the letters and digits of their names.
 type claims struct {
-	names    [maxName + 2][]string // by length
-	prefixes [32][]string          // by the low bits of the third byte
-	begin    [32]uint32            // for each first letter, which second ones occur; 0 stands for what is no letter
+	names    [maxFolded + 1][]string // by length
+	prefixes [32][]string            // by the low bits of the third byte
+	begin    [32]uint32              // for each first letter, which second ones occur; 0 stands for what is no letter
 }
 
 func newClaims(configured []string) claims {
@@ -91,7 +94,7 @@ func (c *claims) match(name string) bool {
 	if name == "" || isLetter(name[0]) && c.begin[name[0]&31]&(1<<second(name)) == 0 {
 		return false
 	}
-	var space [maxName + 2]byte // one more than the longest name, so that a longer one is none
+	var space [maxFolded]byte
 	folded := fold(space[:0], name)
 	for _, claim := range c.names[len(folded)] {
 		if string(folded) == claim {
