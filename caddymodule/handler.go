@@ -34,7 +34,7 @@ func init() {
 //
 // ### Placeholders
 //
-// They are set on every request that passes with a sign-in, and removed on every other, whatever set them before:
+// They are set on every request that passes, empty where a rule skips the sign-in, whatever set them before:
 //
 // Placeholder | Description
 // ------------|-------------
@@ -188,9 +188,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
 		caddyhttp.SetVar(ctx, passedVar, true)
-		if s != nil {
-			repl.Map(userPlaceholders(s))
-		}
+		repl.Map(userPlaceholders(s))
 		return next.ServeHTTP(w, r)
 	})
 }
@@ -201,8 +199,14 @@ const passedVar = "nightlatch.passed"
 // forgetUser removes who any other handler said it was: behind the gate these placeholders are ours alone (ID-17).
 func forgetUser(repl *caddy.Replacer) { repl.DeleteByPrefix("http.auth.user.") }
 
+// nobody is who a request is from that a rule skips: a placeholder that is known and empty, rather than sent on as it is written.
+var nobody = new(auth.Session)
+
 // userPlaceholders are looked up only when somebody asks, such as the access log.
 func userPlaceholders(s *auth.Session) caddy.ReplacerFunc {
+	if s == nil {
+		s = nobody
+	}
 	return func(key string) (any, bool) {
 		switch key {
 		case "http.auth.user.id":
