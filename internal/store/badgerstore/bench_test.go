@@ -54,23 +54,28 @@ func fillRecords(t testing.TB, s store.Store, n int) {
 
 const (
 	openRecords = 200_000
-	openBudget  = time.Second
+	openBudget  = 2 * time.Second
 )
 
-// TestOpen100kWithinBudget: a gate that starts slowly is a gate that is down. It takes less than a tenth of this; the promise is 2 s.
+// TestOpen100kWithinBudget: a gate that starts slowly is a gate that is down. It takes 70 ms on two idle cores. The best
+// of several counts, because the machine may be busy.
 func TestOpen100kWithinBudget(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	fillRecords(t, s, openRecords)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	best := time.Hour
+	for range 3 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		s = open(t, dir)
+		best = min(best, time.Since(start))
 	}
-	start := time.Now()
-	s = open(t, dir)
-	if took := time.Since(start); took > openBudget {
-		t.Errorf("opening 100,000 users and 100,000 sessions took %v; want at most %v", took, openBudget)
+	if limit := openBudget * slowdown; best > limit {
+		t.Errorf("opening 100,000 users and 100,000 sessions took %v at best; want at most %v", best, limit)
 	} else {
-		t.Logf("opened in %v", took)
+		t.Logf("opened in %v", best)
 	}
 	key, want := person(12345)
 	if got := get(t, s, key); got != string(want) {
@@ -87,7 +92,7 @@ func TestInMemoryOpensAtOnce(t *testing.T) {
 		best = min(best, time.Since(start))
 		s.Close()
 	}
-	if limit := 20 * time.Millisecond; best > limit {
+	if limit := 20 * time.Millisecond * slowdown; best > limit {
 		t.Errorf("opening in memory took %v at best; want at most %v", best, limit)
 	} else {
 		t.Logf("opened in %v", best)
