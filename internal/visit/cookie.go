@@ -188,12 +188,12 @@ func isOurs(pair string) bool {
 	for pair != "" && (isJunk(pair[0]) || pair[0] == '=') {
 		pair = pair[1:]
 	}
-	name, _, _ := strings.Cut(pair, "=")
-	for name != "" && isJunk(name[len(name)-1]) {
-		name = name[:len(name)-1]
-	}
-	if name == "" {
+	if pair == "" || pair[0] != '_' && pair[0]|0x20 != 'n' { // how our names begin; this settles it for most
 		return false
+	}
+	name, _, _ := strings.Cut(pair, "=")
+	for isJunk(name[len(name)-1]) {
+		name = name[:len(name)-1]
 	}
 	for _, names := range &cookieNames {
 		for _, n := range names {
