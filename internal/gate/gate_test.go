@@ -164,8 +164,12 @@ func TestPCNeverByASkip(t *testing.T) {
 					t.Errorf("%q, signed in but no admin: got %s, want forbidden", target, got)
 				}
 				r, v = ask(t, "GET "+target, cookie("admin"))
-				if got := verdict(g.Check(r, v)); got != "pass" {
+				d := g.Check(r, v)
+				if got := verdict(d); got != "pass" {
 					t.Errorf("%q, an admin: got %s, want pass", target, got)
+				}
+				if d.Rule.Action == Skip {
+					t.Errorf("%q, an admin: got in by %q", target, d.Rule.Text)
 				}
 			}
 		})
