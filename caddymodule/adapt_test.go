@@ -39,7 +39,7 @@ func TestAdapt(t *testing.T) {
 			if !found {
 				t.Fatal("no line of ten dashes")
 			}
-			got := adapt1(t, input+"\n")
+			got := adapted(t, input+"\n")
 			if *update {
 				if err := os.WriteFile(file, []byte(input+dashes+got+"\n"), 0o644); err != nil {
 					t.Fatal(err)
@@ -57,11 +57,11 @@ func TestAdapt(t *testing.T) {
 	}
 }
 
-// adapt1 returns the JSON or the error.
-func adapt1(t *testing.T, input string) string {
+// adapted returns the JSON or the error.
+func adapted(t *testing.T, input string) string {
 	t.Helper()
 	adapter := caddyfile.Adapter{ServerType: httpcaddyfile.ServerType{}}
-	adapted, warnings, err := adapter.Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
+	output, warnings, err := adapter.Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return err.Error()
 	}
@@ -69,7 +69,7 @@ func adapt1(t *testing.T, input string) string {
 		t.Errorf("warning: %s", w)
 	}
 	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, adapted, "", "\t"); err != nil {
+	if err := json.Indent(&pretty, output, "", "\t"); err != nil {
 		t.Fatal(err)
 	}
 	return pretty.String()

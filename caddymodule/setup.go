@@ -39,23 +39,39 @@ func (a *App) printSetupLink(svc *auth.Service) error {
 	if err != nil {
 		return fmt.Errorf("making the setup link: %w", err)
 	}
-	origin := "http://localhost"
-	if known := a.origins(); len(known) > 0 {
-		origin = known[0]
-	}
 	fmt.Fprintf(os.Stderr, "\nNightlatch has no administrator yet. Open this link within one hour to make the first account:\n\n    %s%ssetup/%s\n\n",
-		origin, visit.Prefix, token)
+		a.firstOrigin(), visit.Prefix, token)
 	a.log.Info("no administrator yet: a setup link was printed to standard error")
 	return nil
 }
 
+// firstOrigin is where the setup link leads. Where no site can be told from the configuration, it is a guess with the right port.
+func (a *App) firstOrigin() string {
+	if known := a.origins(); len(known) > 0 {
+		return known[0]
+	}
+	if app := a.sitesApp(); app != nil && len(app.Servers) > 0 {
+		first := slices.Sorted(maps.Keys(app.Servers))[0]
+		return serverOrigin(app, app.Servers[first], "localhost")
+	}
+	return "http://localhost"
+}
+
+// sitesApp is Caddy's HTTP app, nil in a configuration without sites.
+func (a *App) sitesApp() *caddyhttp.App {
+	app, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil
+	}
+	return app.(*caddyhttp.App)
+}
+
 // origins are where the protected sites of the configuration can be reached, as well as that can be told, the first one first.
 func (a *App) origins() []string {
-	mod, err := a.ctx.AppIfConfigured("http")
-	if err != nil {
-		return nil // a configuration without sites
+	app := a.sitesApp()
+	if app == nil {
+		return nil
 	}
-	app := mod.(*caddyhttp.App)
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		srv := app.Servers[name]
