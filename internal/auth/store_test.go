@@ -4,6 +4,8 @@
 package auth_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"sync"
@@ -176,6 +178,37 @@ func TestSecretsAreNotStoredInClear(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFA4OddSpellingOfATicket: the same bytes in another spelling of base64 are not our cookie.
+func TestFA4OddSpellingOfATicket(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	value := alice.EnterPassword(t).Session
+	want, err := base64.URLEncoding.DecodeString(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, padding := strings.TrimRight(value, "="), strings.Count(value, "=")
+	odd := 0
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for _, c := range alphabet {
+		spelling := body[:len(body)-1] + string(c) + strings.Repeat("=", padding)
+		got, err := base64.URLEncoding.DecodeString(spelling)
+		if spelling == value || err != nil || !bytes.Equal(got, want) {
+			continue
+		}
+		odd++
+		if _, err := b.Session(t.Context(), spelling); auth.KindOf(err) != auth.NotSignedIn {
+			t.Errorf("another spelling of the ticket: %v", err)
+		}
+	}
+	if odd == 0 && padding > 0 {
+		t.Error("found no other spelling to try")
+	}
+	if _, err := b.Session(t.Context(), value); err != nil {
+		t.Errorf("the ticket itself: %v", err)
 	}
 }
 

@@ -79,8 +79,13 @@ func (k *keys) seal(use string, b []byte) string {
 	return v
 }
 
-// open checks the envelope and returns the bytes, which have the given size; ok is false for anything that we did not make.
+// open checks the envelope and returns the bytes, which have the given size; ok is false for anything that we did not make. The
+// encoding must be the one we write: base64 leaves a few bits of the last character open, and a value with many spellings would have as
+// many places in the cache.
 func (k *keys) open(use, value string, size int) (b []byte, ok bool) {
+	if _, err := base64.URLEncoding.Strict().DecodeString(value); err != nil {
+		return nil, false
+	}
 	if err := k.envelope.Decode(use, value, &b); err != nil {
 		return nil, false
 	}
