@@ -175,19 +175,21 @@ func servesContent(raw json.RawMessage) string {
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	ctx := r.Context()
-	if caddyhttp.GetVar(ctx, passedVar) != nil {
+	vars := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any)
+	repl := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if vars[passedVar] != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("nightlatch stands twice in front of this request; "+
 			"the second one cannot see the cookie that the first has kept from the application"))
 	}
-	h.warnOfForgeableAddress(r)
-	repl := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	forgetUser(repl)
-	v := visitOf(r)
+	// Behind the gate these placeholders are ours alone, whatever another handler has said (ID-17).
+	repl.DeleteByPrefix("http.auth.user.")
+	v := visitOf(r, vars)
 	if tooEarly(r, v) {
 		return caddyhttp.Error(http.StatusTooEarly, errors.New("a sign-in cannot be sent as TLS early data, which can be replayed"))
 	}
+	h.warnOfForgeableAddress(r, vars)
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
-		caddyhttp.SetVar(ctx, passedVar, true)
+		vars[passedVar] = true
 		repl.Map(userPlaceholders(s))
 		return next.ServeHTTP(w, r)
 	})
@@ -195,9 +197,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // passedVar marks a request that a Handler has let through.
 const passedVar = "nightlatch.passed"
-
-// forgetUser removes who any other handler said it was: behind the gate these placeholders are ours alone (ID-17).
-func forgetUser(repl *caddy.Replacer) { repl.DeleteByPrefix("http.auth.user.") }
 
 // nobody is who a request is from that a rule skips: a placeholder that is known and empty, rather than sent on as it is written.
 var nobody = new(auth.Session)
@@ -224,8 +223,8 @@ func userPlaceholders(s *auth.Session) caddy.ReplacerFunc {
 
 // warnOfForgeableAddress says once that Caddy takes the left-most address that a proxy passes on, which the client wrote: rules by
 // client_ip and the counters against guessing would believe it. Caddy shows a plugin its trusted proxies only on a request.
-func (h *Handler) warnOfForgeableAddress(r *http.Request) {
-	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); !trusted {
+func (h *Handler) warnOfForgeableAddress(r *http.Request, vars map[string]any) {
+	if trusted, _ := vars[caddyhttp.TrustedProxyVarKey].(bool); !trusted {
 		return
 	}
 	srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)

@@ -15,20 +15,19 @@ import (
 )
 
 // visitOf is what Caddy knows of a request: the target before any rewrite, the address by its trusted_proxies, and how far the
-// connection can be trusted.
-func visitOf(r *http.Request) visit.Visit {
-	ctx := r.Context()
+// connection can be trusted. vars are Caddy's variables of the request.
+func visitOf(r *http.Request, vars map[string]any) visit.Visit {
 	v := visit.Visit{URL: r.URL}
 	peer := r.RemoteAddr
-	if original, ok := ctx.Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		v.URL, peer = original.URL, original.RemoteAddr
 	}
-	if ip, ok := caddyhttp.GetVar(ctx, caddyhttp.ClientIPVarKey).(string); ok {
+	if ip, ok := vars[caddyhttp.ClientIPVarKey].(string); ok {
 		if addr, err := netip.ParseAddr(ip); err == nil {
 			v.Address = addr.Unmap().WithZone("")
 		}
 	}
-	trusted, _ := caddyhttp.GetVar(ctx, caddyhttp.TrustedProxyVarKey).(bool)
+	trusted, _ := vars[caddyhttp.TrustedProxyVarKey].(bool)
 	v.Transport = transport(r, peer, trusted)
 	return v
 }

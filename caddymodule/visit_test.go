@@ -91,13 +91,17 @@ func prepared(r *http.Request) *http.Request {
 	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), httptest.NewRecorder(), new(caddyhttp.Server))
 }
 
+func varsOf(r *http.Request) map[string]any {
+	return r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+}
+
 func TestVisitIsOfTheOriginalRequest(t *testing.T) {
 	r := httptest.NewRequest("GET", "http://localhost/app/x?q", nil)
 	r.RemoteAddr = "[::ffff:127.0.0.1]:1234"
 	r = prepared(r)
 	// What rewrites and other handlers do must not change what we take for the client's.
 	r.URL.Path, r.URL.RawQuery, r.RemoteAddr = "/x", "", "203.0.113.7:1"
-	v := visitOf(r)
+	v := visitOf(r, varsOf(r))
 	if got := v.URL.String(); got != "http://localhost/app/x?q" {
 		t.Errorf("got URL %s", got)
 	}
@@ -112,7 +116,8 @@ func TestVisitIsOfTheOriginalRequest(t *testing.T) {
 func TestVisitOfAUnixSocketHasNoAddress(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.RemoteAddr = "@"
-	if v := visitOf(prepared(r)); v.Address.IsValid() || v.Transport != visit.Exposed {
+	r = prepared(r)
+	if v := visitOf(r, varsOf(r)); v.Address.IsValid() || v.Transport != visit.Exposed {
 		t.Errorf("got %v, transport %d, want neither address nor trust", v.Address, v.Transport)
 	}
 }
