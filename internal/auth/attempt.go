@@ -5,6 +5,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -238,6 +239,7 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 	canonical := Canonical(name)
 	nameKey := s.keys.nameKey(canonical)
 	var limits []limit
+	var inARow int
 	err = s.update(ctx, c, func(t *tx) error {
 		var known bool
 		var err error
@@ -250,11 +252,8 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 			}
 		}
 		limits = t.passwordLimits(nameKey, known)
-		if err := t.reserve(limits); err != nil {
-			t.passwordEvent(u, refused)
-			return t.refuse(err)
-		}
-		return nil
+		inARow, err = t.reserve(limits)
+		return err
 	})
 	if err != nil {
 		return nil, "", err
@@ -278,7 +277,7 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 		if !checked {
 			return t.release(limits, false) // it was not looked at: give the try back
 		}
-		t.passwordEvent(u, failure)
+		t.passwordEvent(u, inARow)
 		return nil
 	})
 	switch {
@@ -291,13 +290,21 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 }
 
 // passwordEvent names the person only when there is one: what people type in the name field is at times their password.
-func (t *tx) passwordEvent(u *userRecord, outcome string) {
-	e := Event{Type: EventPassword, Outcome: outcome, Method: Password, Actor: "anonymous"}
+func (t *tx) passwordEvent(u *userRecord, inARow int) {
+	e := Event{Type: EventPassword, Outcome: failure, Method: Password, Actor: "anonymous", Detail: row(inARow)}
 	if u == nil {
 		t.event(e)
 		return
 	}
 	t.eventFor(u, e)
+}
+
+// row tells an operator how far guessing has come.
+func row(n int) string {
+	if n >= stopAt {
+		return fmt.Sprintf("failure %d in a row: stopped", n)
+	}
+	return fmt.Sprintf("failure %d in a row", n)
 }
 
 // again reads a person once more inside the act that relies on them.
@@ -351,13 +358,12 @@ func (s *Service) totpCode(ctx context.Context, c Client, value, code string) (p
 		if err != nil {
 			return err
 		}
-		limits := t.codeLimits(h.user.ID, TOTP)
-		if err := t.reserve(limits); err != nil {
-			t.eventFor(h.user, Event{Type: EventCode, Outcome: refused, Method: TOTP})
-			return t.refuse(err)
+		limits, inARow, err := t.reserveCode(h.user, TOTP)
+		if err != nil {
+			return err
 		}
 		if o := h.factors.burn(code, t.now, s.Settings.PastSteps); o != right {
-			return t.refuseCode(h.user, TOTP, o)
+			return t.refuseCode(h.user, TOTP, o, inARow)
 		}
 		p, err = t.acceptCode(h, TOTP, limits)
 		return err
@@ -370,17 +376,15 @@ func (s *Service) totpCode(ctx context.Context, c Client, value, code string) (p
 func (s *Service) backupCode(ctx context.Context, c Client, value, code string) (p Progress, err error) {
 	var hashes []string
 	var limits []limit
+	var inARow int
 	err = s.update(ctx, c, func(t *tx) error {
 		h, err := t.openAttempt(value, StepCode)
 		if err != nil {
 			return err
 		}
-		hashes, limits = h.factors.hashes(), t.codeLimits(h.user.ID, BackupCode)
-		if err := t.reserve(limits); err != nil {
-			t.eventFor(h.user, Event{Type: EventCode, Outcome: refused, Method: BackupCode})
-			return t.refuse(err)
-		}
-		return nil
+		hashes = h.factors.hashes()
+		limits, inARow, err = t.reserveCode(h.user, BackupCode)
+		return err
 	})
 	if err != nil {
 		return p, err
@@ -402,7 +406,7 @@ func (s *Service) backupCode(ctx context.Context, c Client, value, code string) 
 			return err
 		}
 		if o := h.factors.use(index, hashes, t.now); o != right {
-			return t.refuseCode(h.user, BackupCode, o)
+			return t.refuseCode(h.user, BackupCode, o, inARow)
 		}
 		h.attempt.UsedCode = true
 		t.eventFor(h.user, Event{Type: EventBackupCode, Outcome: success, Method: BackupCode})
@@ -412,12 +416,21 @@ func (s *Service) backupCode(ctx context.Context, c Client, value, code string) 
 	return p, err
 }
 
-func (t *tx) refuseCode(u *userRecord, m Method, o outcome) error {
+func (t *tx) reserveCode(u *userRecord, m Method) (limits []limit, inARow int, err error) {
+	if limits, err = t.codeLimits(u.ID, m); err != nil {
+		return nil, 0, err
+	}
+	inARow, err = t.reserve(limits)
+	return limits, inARow, err
+}
+
+// refuseCode keeps the raised counters and says what was wrong.
+func (t *tx) refuseCode(u *userRecord, m Method, o outcome, inARow int) error {
 	if o == used {
-		t.eventFor(u, Event{Type: EventReplay, Outcome: failure, Method: m})
+		t.eventFor(u, Event{Type: EventReplay, Outcome: failure, Method: m, Detail: row(inARow)})
 		return t.refuse(fail(UsedCode))
 	}
-	t.eventFor(u, Event{Type: EventCode, Outcome: failure, Method: m})
+	t.eventFor(u, Event{Type: EventCode, Outcome: failure, Method: m, Detail: row(inARow)})
 	return t.refuse(fail(WrongCode))
 }
 
@@ -445,13 +458,12 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 		if err != nil {
 			return err
 		}
-		limits = t.codeLimits(h.user.ID, TOTP)
-		if err := t.reserve(limits); err != nil {
-			t.eventFor(h.user, Event{Type: EventCode, Outcome: refused, Method: TOTP})
-			return t.refuse(err)
+		var inARow int
+		if limits, inARow, err = t.reserveCode(h.user, TOTP); err != nil {
+			return err
 		}
 		if _, ok := otp.Match(h.attempt.Secret, code, t.now, s.Settings.PastSteps, -1); !ok {
-			return t.refuseCode(h.user, TOTP, wrong)
+			return t.refuseCode(h.user, TOTP, wrong, inARow)
 		}
 		return nil
 	})

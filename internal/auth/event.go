@@ -15,8 +15,8 @@ import (
 // What events are called. docs/events.md lists them for operators.
 const (
 	EventSignIn           = "sign_in"            // a session was made
-	EventPassword         = "password"           // a password was checked and was wrong, or the try was refused
-	EventCode             = "code"               // a code was checked and was wrong, or the try was refused
+	EventPassword         = "password"           // a password was wrong, or was right and more was needed than it
+	EventCode             = "code"               // a code was wrong
 	EventReplay           = "code_replay"        // a right code was used again
 	EventBackupCode       = "backup_code_used"   // a backup code was used up
 	EventStepUp           = "step_up"            // a session proved more

@@ -16,7 +16,9 @@ import (
 //	password   per name and network   waits after 5 failures
 //	password   per name               waits after 5, stops at 50; not consulted from a network the person has signed in from
 //	code       per user and factor    waits after 5, stops at 50, however right the password was
-//	any        per network            a hundred failures an hour
+//	any        per network            a hundred failures an hour; not counted for a person at a network they have signed in from
+//
+// A try that is refused writes nothing, neither a counter nor an event: whoever hammers must not fill the store.
 //
 // Fifty is below the hundred consecutive failures of NIST SP 800-63B-4 §3.2.2. With two acceptable steps of six digits fifty tries find
 // a code once in ten thousand stops. The counter of a name is the same for names that nobody has, so that it tells nothing.
@@ -58,26 +60,27 @@ type limit struct {
 	life    time.Duration
 }
 
-// reserve raises every counter of a try before anything is checked. When one of them says no, none is raised: a refused try is not
-// counted, so that hammering does not lengthen the wait. A success takes the reservation back with release.
-func (t *tx) reserve(limits []limit) error {
+// reserve raises every counter of a try before anything is checked, and returns how many in a row this failure would be. When one of
+// them says no, none is raised: a refused try is not counted, so that hammering does not lengthen the wait. A success takes the
+// reservation back with release.
+func (t *tx) reserve(limits []limit) (inARow int, err error) {
 	counters := make([]counter, len(limits))
 	for i, l := range limits {
 		c, _, err := get[counter](t, l.key)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		switch {
 		case l.network:
 			c.forget(t.now)
 			if c.Failures >= networkTries {
-				return retry(TooManyTries, networkEvery)
+				return 0, retry(TooManyTries, networkEvery)
 			}
 		case l.stops && c.Failures >= stopAt:
-			return fail(Stopped)
+			return 0, fail(Stopped)
 		default:
 			if w := c.wait(t.now); w > 0 {
-				return retry(TooManyTries, w)
+				return 0, retry(TooManyTries, w)
 			}
 		}
 		counters[i] = c
@@ -85,11 +88,22 @@ func (t *tx) reserve(limits []limit) error {
 	for i, l := range limits {
 		c := counters[i]
 		c.Failures, c.Last = c.Failures+1, t.now
-		if err := put(t, l.key, c, t.now.Add(l.life)); err != nil {
-			return err
+		if !l.network {
+			inARow = max(inARow, c.Failures)
+		}
+		if err := t.putCounter(l, c); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	return inARow, nil
+}
+
+// putCounter writes a counter. One without a life stays until it is cleared: the stop of a factor does not wear off.
+func (t *tx) putCounter(l limit, c counter) error {
+	if l.life == 0 {
+		return put(t, l.key, c, time.Time{})
+	}
+	return put(t, l.key, c, t.now.Add(l.life))
 }
 
 // forget works off a network's failures. A clock that went back forgets nothing and adds nothing.
@@ -114,7 +128,7 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 		} else {
 			c.Failures = max(c.Failures-1, 0)
 		}
-		if err := put(t, l.key, c, t.now.Add(l.life)); err != nil {
+		if err := t.putCounter(l, c); err != nil {
 			return err
 		}
 	}
@@ -122,26 +136,29 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 }
 
 // passwordLimits are the counters of a typed password. known tells that the person has signed in from this network before: then what
-// strangers elsewhere have failed at does not count, or anybody could lock the owner out (ASVS 6.1.1).
+// strangers fail at elsewhere, or at other names behind the same address, does not count, or anybody could lock the owner out
+// (ASVS 6.1.1).
 func (t *tx) passwordLimits(nameKey string, known bool) []limit {
-	n := network(t.client.Address)
-	limits := []limit{
-		{key: "guess/pwd/" + nameKey + "/" + n, stops: true, life: counterLife},
+	here := limit{key: "guess/pwd/" + nameKey + "/" + network(t.client.Address), stops: true, life: counterLife}
+	if known {
+		return []limit{here}
 	}
-	if !known {
-		limits = append(limits, limit{key: "guess/pwd/" + nameKey, stops: true, life: counterLife})
-	}
-	return append(limits, t.networkLimit(n)...)
+	return []limit{here, {key: "guess/pwd/" + nameKey, stops: true, life: counterLife}, t.networkLimit()}
 }
 
 // codeLimits are the counters of a code. They follow the user, not the attempt, so that starting over with the right password gives no
 // new tries.
-func (t *tx) codeLimits(userID string, m Method) []limit {
-	return append([]limit{{key: codeKey(userID, m), stops: true}}, t.networkLimit(network(t.client.Address))...)
+func (t *tx) codeLimits(userID string, m Method) ([]limit, error) {
+	limits := []limit{{key: codeKey(userID, m), stops: true}}
+	known, err := t.isKnown(userID)
+	if !known {
+		limits = append(limits, t.networkLimit())
+	}
+	return limits, err
 }
 
-func (t *tx) networkLimit(n string) []limit {
-	return []limit{{key: "guess/net/" + n, network: true, life: networkTries * networkEvery}}
+func (t *tx) networkLimit() limit {
+	return limit{key: "guess/net/" + network(t.client.Address), network: true, life: networkTries * networkEvery}
 }
 
 func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }

@@ -234,13 +234,22 @@ func TestBF7CountersFollowTheIdentity(t *testing.T) {
 
 func TestNetworkBudget(t *testing.T) {
 	b := authtest.New(t)
+	owner := b.Enroll(t, auth.NewUser{Name: "owner"})
 	for i := range 100 {
 		_, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "user" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Password: "x"})
 		wantKind(t, err, auth.WrongCredentials, "BF-18: spraying")
 	}
 	_, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "another", Password: "x"})
 	wantKind(t, err, auth.TooManyTries, "the 101st failure of a network")
-	b.Clock.Move(37 * time.Second)
+	sets, updates := b.Store.Sets(), b.Store.Updates()
+	for range 100 {
+		b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "another", Password: "x"})
+	}
+	if n := b.Store.Sets() - sets; n != 0 || b.Store.Updates()-updates != 100 {
+		t.Errorf("a hundred refused tries wrote %d records, want none", n)
+	}
+	owner.SignIn(t) // behind the same address as the sprayer, and known there
+	b.Clock.Move(7 * time.Second)
 	_, err = b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "another", Password: "x"})
 	wantKind(t, err, auth.WrongCredentials, "after one failure is forgotten")
 }
@@ -334,3 +343,17 @@ func TestDO1BusyGivesTheTryBack(t *testing.T) {
 
 // freeTries is how many failures pass before the first wait.
 const freeTries = 5
+
+// TestST6TheClockGoesBack: what was used stays used, whatever the clock says.
+func TestST6TheClockGoesBack(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	alice.SignIn(t)
+	for _, back := range []time.Duration{30 * time.Second, 5 * time.Minute, 24 * time.Hour} {
+		b.Clock.Move(-back)
+		p := alice.EnterPassword(t)
+		if _, err := b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, alice.Code()); err == nil {
+			t.Errorf("a code of %v before the last one used was taken", back)
+		}
+	}
+}
