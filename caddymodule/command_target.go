@@ -246,6 +246,9 @@ func (t *target) checkDir(dir string, create bool, cfg configuration) error {
 	info, err := os.Stat(filepath.Join(dir, "store"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && create:
+		if info, err := os.Stat(dir); err == nil {
+			return checkOwner(dir, info)
+		}
 		return nil
 	case errors.Is(err, fs.ErrNotExist) && t.dataDir != "":
 		return fmt.Errorf("there is no Nightlatch data in %s", dir)

@@ -6,7 +6,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -40,8 +42,15 @@ func TestCommands(t *testing.T) {
 			env.Setenv("CADDY_ADMIN", "unix/"+env.WorkDir+"/admin.sock")
 			return nil
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("there is no condition %q", cond)
+			}
+			return os.Geteuid() == 0, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
+			"freeport": freePort,
 			"listens":  listens,
 			"plain":    plain,
 			"signedin": signedIn,
@@ -68,11 +77,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// listens waits until a server accepts at a Unix socket.
+// freePort sets a variable to a TCP port that nobody uses.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// listens waits until a server accepts: listens unix run/admin.sock
 func listens(ts *testscript.TestScript, _ bool, args []string) {
+	network, address := args[0], args[1]
+	if network == "unix" {
+		address = ts.MkAbs(address)
+	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		conn, err := net.Dial("unix", ts.MkAbs(args[0]))
+		conn, err := net.Dial(network, address)
 		if err == nil {
 			conn.Close()
 			return
