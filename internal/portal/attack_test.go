@@ -256,6 +256,23 @@ func TestCS5OnlyPOSTChangesAnything(t *testing.T) {
 	}
 }
 
+// A step-up begins on GET, but not for a HEAD, with which programs look at links.
+func TestCS5HeadBeginsNothing(t *testing.T) {
+	d := newDesk(t)
+	bob := d.AddUser(t, auth.NewUser{Name: "bob"})
+	session := bob.EnterPassword(t).Session
+	d.Clock.Move(time.Minute)
+	for _, target := range []string{"/_nightlatch/sudo?level=password&max_age=30", "/_nightlatch/two-factor/enable?return_to=/"} {
+		before := d.Store.Sets()
+		if w := d.ask("HEAD", target, "", cookies("", session)); w.Code != 303 || d.Store.Sets() != before || len(w.Header().Values("Set-Cookie")) != 0 {
+			t.Errorf("HEAD %s: got %d, %d writes, cookies %v", target, w.Code, d.Store.Sets()-before, w.Header().Values("Set-Cookie"))
+		}
+		if w := d.ask("GET", target, "", cookies("", session)); d.Store.Sets() == before || len(w.Header().Values("Set-Cookie")) != 1 {
+			t.Errorf("GET %s: got %d, %d writes, cookies %v", target, w.Code, d.Store.Sets()-before, w.Header().Values("Set-Cookie"))
+		}
+	}
+}
+
 // CS-11: the key of an authenticator is what the server has, whatever the form says.
 func TestCS11EnrollmentTakesNoKeyFromTheForm(t *testing.T) {
 	d := newDesk(t)
@@ -671,10 +688,16 @@ func TestFailuresAreNotSignedOut(t *testing.T) {
 	for _, target := range []string{"account", "sign-in", "second-factor", "sign-out", "two-factor/enable", "backup-codes", "backup-codes/used", "sudo", "setup/SECRETTOKEN", "invite/SECRETTOKEN"} {
 		check(target, d.ask("GET", "/_nightlatch/"+target, "", cookies(pending, alice.Session)))
 	}
+	check("a link, without cookies", d.ask("GET", "/_nightlatch/setup/SECRETTOKEN", ""))
 	if w := d.ask("GET", "/_nightlatch/readyz", ""); w.Code != 503 {
 		t.Errorf("readyz: got %d, want 503", w.Code)
 	}
 	d.Store.FailViews(nil)
+	d.Store.FailReads("attempt/", broken)
+	for _, target := range []string{"sign-in", "second-factor", "two-factor/enable", "backup-codes", "sudo"} {
+		check(target+", attempts cannot be read", d.ask("GET", "/_nightlatch/"+target, "", cookies(pending, "")))
+	}
+	d.Store.FailReads("attempt/", nil)
 	d.Store.FailUpdates(broken)
 	body, right := d.rightForm(signOutForm, pending, alice.Session, nil)
 	check("sign-out", d.ask("POST", "/_nightlatch/sign-out", body, right))

@@ -116,6 +116,9 @@ func TestStoryFromTheSetupLinkToTheApplicationAndBack(t *testing.T) {
 	if got := b.answered.Get("Clear-Site-Data"); got != `"cache"` {
 		t.Errorf("Clear-Site-Data is %q", got)
 	}
+	if b.cookie(visit.Session) != "" || b.cookie(visit.Attempt) != "" {
+		t.Error("the browser keeps a cookie after the sign-out")
+	}
 	b.get("/_nightlatch/account").sees(200, "/_nightlatch/sign-in")
 
 	s.Clock.Move(otp.Period)
@@ -291,6 +294,10 @@ func TestStoryTabsAndBackButtons(t *testing.T) {
 	first.Set("name", alice.Name)
 	first.Set("password", alice.Password)
 	b.signIn(alice, "/app").sees(200, "/_nightlatch/second-factor")
+	b.get("/_nightlatch/backup-codes").sees(200, "/_nightlatch/second-factor")
+	if got := b.answered.Get("Location"); got != "/_nightlatch/second-factor" {
+		t.Errorf("led to %q first, want the page of the step", got)
+	}
 	b.get("/_nightlatch/sign-in").sees(200, "/_nightlatch/second-factor")                                   // an attempt is led to its step
 	b.send("POST", "/_nightlatch/sign-in", first).sees(403, "/_nightlatch/sign-in", "This page is too old") // a tab from before
 	b.get("/_nightlatch/second-factor")
