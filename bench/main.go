@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures what the gate costs: the same Caddy proxies the same requests to the same application, with and without
+// nightlatch in its configuration, turn by turn. It says nothing of requests per second as such, which are those of the machine and of
+// the hour; what counts is one column divided by another, round by round. README.md tells how to read it.
+//
+//	go run ./bench
+//
+// It builds the binary, works in a temporary directory, listens on loopback only, takes about two minutes and cleans up after itself.
+// main.go holds the columns and the rounds, site.go what is measured, load.go the client, process.go the other processes, report.go the
+// arithmetic.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	rounds      int
+	duration    time.Duration
+	pause       time.Duration
+	connections int
+	profile     string
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each column has its turn")
+	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long a turn takes")
+	flag.DurationVar(&o.pause, "pause", 0, "rest between rounds, for a machine that others use too")
+	flag.IntVar(&o.connections, "connections", 32, "keep-alive connections of the client")
+	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the columns, each of one more turn, into this directory")
+	upstream := flag.Bool("upstream", false, "be the application; the comparison starts this itself")
+	flag.Parse()
+	if *upstream {
+		serveUpstream()
+		return
+	}
+	if flag.NArg() > 0 || o.rounds < 1 || o.duration < 100*time.Millisecond || o.connections < 1 || o.pause < 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// Whatever hangs, the end comes: each turn gets twice its time, and everything around them a quarter of an hour to build.
+	turns := time.Duration((o.rounds + 2) * len(columns))
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute+turns*2*o.duration+time.Duration(o.rounds)*o.pause)
+	defer cancel()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// column is one thing that is measured. What it is compared with stands in comparisons.
+type column struct {
+	name      string
+	site      site
+	anonymous bool
+}
+
+// The columns. Caddy without the gate is our binary with a configuration that does not name nightlatch: the gate's code is in it, and
+// nothing of it runs. Where GOGC is empty the binary chooses its garbage collector's target itself.
+var columns = []column{
+	{"without gate, GOGC=100", site{gogc: "100"}, false},
+	{"with gate, GOGC=100", site{gate: true, gogc: "100"}, false},
+	{"without gate, GOGC=400", site{gogc: "400"}, false},
+	{"with gate, as shipped", site{gate: true}, false},
+	{"refused, as shipped", site{gate: true}, true},
+}
+
+// Indices into columns.
+const (
+	plain = iota
+	gated
+	plain400
+	shipped
+	refused
+)
+
+// comparison divides one column by another.
+type comparison struct{ over, under int }
+
+var comparisons = []comparison{{gated, plain}, {shipped, plain400}, {shipped, plain}, {refused, plain}}
+
+func run(ctx context.Context, o options) (err error) {
+	b, err := prepare(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+
+	fmt.Printf("%s, %d processors, %s; %d connections, %d rounds of %v\n", time.Now().Format("2006-01-02 15:04"), runtime.NumCPU(),
+		runtime.Version(), o.connections, o.rounds, o.duration)
+	if err := b.printMemory(); err != nil {
+		return err
+	}
+
+	// Connections, pools and caches fill before anything is counted.
+	for _, c := range columns {
+		if _, err := b.turn(ctx, c, o.connections, o.duration/2); err != nil {
+			return err
+		}
+	}
+	results := make([][]result, len(columns))
+	for range o.rounds {
+		for i, c := range columns {
+			r, err := b.turn(ctx, c, o.connections, o.duration)
+			if err != nil {
+				return err
+			}
+			results[i] = append(results[i], r)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(o.pause):
+		}
+	}
+	report(os.Stdout, results)
+	if o.profile != "" {
+		return b.profiles(ctx, o)
+	}
+	return nil
+}

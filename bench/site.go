@@ -1,0 +1,287 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/otp"
+	"github.com/nightlatch/nightlatch/internal/server"
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// site is one running Caddy. Two columns with the same one share it.
+type site struct {
+	gate bool
+	gogc string // empty: what the binary chooses
+}
+
+// running is a site's process and somebody who is signed in there.
+type running struct {
+	*process
+	admin   string // address of the admin endpoint
+	session string // value of the cookie
+}
+
+// bench is everything that runs while something is measured.
+type bench struct {
+	dir      string
+	binary   string
+	upstream *process
+	servers  map[site]*running
+}
+
+// prepare builds the binary, starts the application and each site, and leaves them idle.
+func prepare(ctx context.Context) (b *bench, err error) {
+	dir, err := os.MkdirTemp("", "nightlatch-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b = &bench{dir: dir, binary: filepath.Join(dir, "nightlatch"), servers: map[site]*running{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	build := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "github.com/nightlatch/nightlatch/cmd/nightlatch")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the binary: %w\n%s", err, out)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	if b.upstream, err = start(ctx, addr, []string{upstreamEnv + "=" + addr}, self, "-upstream"); err != nil {
+		return nil, fmt.Errorf("starting the application: %w", err)
+	}
+	for _, c := range columns {
+		if b.servers[c.site] == nil {
+			if b.servers[c.site], err = b.open(ctx, c.site, len(b.servers)); err != nil {
+				return nil, fmt.Errorf("starting Caddy %s: %w", c.name, err)
+			}
+		}
+	}
+	return b, nil
+}
+
+func (b *bench) close() error {
+	for _, s := range b.servers {
+		s.stop()
+	}
+	if b.upstream != nil {
+		b.upstream.stop()
+	}
+	return os.RemoveAll(b.dir)
+}
+
+// open starts the process of a site. Of a gate it first fills the data directory, with one person who is signed in.
+func (b *bench) open(ctx context.Context, s site, number int) (*running, error) {
+	dir := filepath.Join(b.dir, fmt.Sprint(number))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	r := &running{}
+	if r.admin, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	if s.gate {
+		if r.session, err = signIn(ctx, data); err != nil {
+			return nil, fmt.Errorf("signing somebody in: %w", err)
+		}
+	}
+	config := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(config, []byte(caddyfile(s, addr, r.admin, b.upstream.addr, data)), 0o600); err != nil {
+		return nil, err
+	}
+	env := []string{"GOGC=" + s.gogc, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}
+	r.process, err = start(ctx, addr, env, b.binary, "run", "--config", config)
+	return r, err
+}
+
+// caddyfile is the configuration of a site. The gate's says nothing but its name, so it asks for two factors and sends four headers.
+func caddyfile(s site, addr, admin, upstream, data string) string {
+	global, directive := "", ""
+	if s.gate {
+		global, directive = "nightlatch {\n\t\tdata_dir "+data+"\n\t}", "nightlatch"
+	}
+	return fmt.Sprintf(`{
+	admin %s
+	persist_config off
+	%s
+}
+http://%s {
+	bind 127.0.0.1
+	%s
+	reverse_proxy %s {
+		transport http {
+			keepalive_idle_conns_per_host 256
+		}
+	}
+}
+`, admin, global, addr, directive, upstream)
+}
+
+// signIn makes a person with two factors in a data directory and returns the session cookie of a browser of theirs.
+func signIn(ctx context.Context, dir string) (session string, err error) {
+	core, err := server.Open(ctx, server.Options{Dir: dir})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, core.Close()) }()
+	s, client := core.Service(), auth.Client{Device: "bench"}
+	const password = "a password for an hour of measuring"
+	person := auth.NewUser{Name: "alice", FullName: "Alice Example", Email: "alice@example.com", Groups: []string{"staff", "admins"}, Admin: true, Password: password}
+	if _, _, err := s.AddUser(ctx, client, person); err != nil {
+		return "", err
+	}
+	at, err := s.SignIn(ctx, client, auth.Credentials{Name: person.Name, Password: password})
+	if err != nil {
+		return "", err
+	}
+	at, err = s.StepUp(ctx, client, at.Session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
+	if err != nil {
+		return "", err
+	}
+	view, err := s.Attempt(ctx, at.Attempt)
+	if err != nil {
+		return "", err
+	}
+	at, err = s.ConfirmEnrollment(ctx, client, at.Attempt, otp.Code(view.Secret, otp.Step(time.Now())))
+	if err != nil {
+		return "", err
+	}
+	at, err = s.SavedCodes(ctx, client, at.Attempt)
+	return at.Session, err
+}
+
+// printMemory says what the processes hold that nobody has asked anything yet.
+func (b *bench) printMemory() error {
+	for _, i := range []int{plain, gated} {
+		resident, anonymous, err := b.servers[columns[i].site].memory()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("fresh and idle, %s: %d MiB resident, of which %d MiB are not of the program file\n", columns[i].name, resident>>20, anonymous>>20)
+	}
+	fmt.Println()
+	return nil
+}
+
+// request is what the client sends. The cookie goes to Caddy without the gate too, so that both read the same bytes.
+func (b *bench) request(c column) []byte {
+	var lines bytes.Buffer
+	fmt.Fprintf(&lines, "GET /orders/2026?page=2 HTTP/1.1\r\nHost: %s\r\n", b.servers[c.site].addr)
+	lines.WriteString("User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
+		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
+		"Accept-Language: en-US,en;q=0.5\r\n" +
+		"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
+		"Cookie: theme=dark")
+	if !c.anonymous {
+		fmt.Fprintf(&lines, "; %s=%s", visit.Loopback.CookieName(visit.Session), b.anySession(c.site))
+	}
+	lines.WriteString("\r\n\r\n")
+	return lines.Bytes()
+}
+
+// anySession is the session of the site, or, where there is no gate, another one's, which looks the same.
+func (b *bench) anySession(s site) string {
+	if r := b.servers[s]; s.gate {
+		return r.session
+	}
+	return b.servers[columns[gated].site].session
+}
+
+// turn measures one column once.
+func (b *bench) turn(ctx context.Context, c column, connections int, d time.Duration) (result, error) {
+	s := b.servers[c.site]
+	wantStatus := http.StatusOK
+	if c.anonymous {
+		wantStatus = http.StatusSeeOther
+	}
+	before, err := s.cpu()
+	if err != nil {
+		return result{}, err
+	}
+	answers, took, err := load(ctx, s.addr, b.request(c), wantStatus, connections, d)
+	if err != nil {
+		return result{}, fmt.Errorf("%s: %w\n%s", c.name, err, s.output.String())
+	}
+	after, err := s.cpu()
+	return result{answers: answers, took: took, cpu: after - before}, err
+}
+
+// profiles writes one CPU profile of each column, taken under load from the admin endpoint.
+func (b *bench) profiles(ctx context.Context, o options) error {
+	if err := os.MkdirAll(o.profile, 0o755); err != nil {
+		return err
+	}
+	seconds := int(max(o.duration, 2*time.Second) / time.Second)
+	for _, c := range columns {
+		written := make(chan error, 1)
+		go func() { written <- b.profile(ctx, c, o.profile, seconds) }()
+		_, err := b.turn(ctx, c, o.connections, time.Duration(seconds)*time.Second)
+		if err := errors.Join(err, <-written); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) profile(ctx context.Context, c column, dir string, seconds int) error {
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.servers[c.site].admin, seconds)
+	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("profiling %s: status %d", c.name, resp.StatusCode)
+	}
+	name := strings.NewReplacer(" ", "-", ",", "", "=", "").Replace(c.name) + ".pprof"
+	f, err := os.Create(filepath.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, resp.Body)
+	return errors.Join(err, f.Close())
+}
+
+// upstreamEnv holds the address on which the application listens.
+const upstreamEnv = "NIGHTLATCH_BENCH_UPSTREAM"
+
+// serveUpstream is the application: 1 KiB for everybody.
+func serveUpstream() {
+	body := bytes.Repeat([]byte("0123456789abcdef"), 64)
+	err := http.ListenAndServe(os.Getenv(upstreamEnv), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", "1024")
+		w.Write(body)
+	}))
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	os.Exit(1)
+}
