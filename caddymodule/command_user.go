@@ -257,7 +257,7 @@ func userDelete(t *target) *cobra.Command {
 				// A standard input that ends early reads as another name.
 				answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 				if strings.TrimSpace(answer) != user.Name {
-					return fmt.Errorf("that is not the name, so nothing was deleted; in a script use --yes")
+					return errors.New("that is not the name, so nothing was deleted; in a script use --yes")
 				}
 				p.w = cmd.OutOrStdout()
 			}
