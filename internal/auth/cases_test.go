@@ -442,3 +442,21 @@ func empty(e ast.Expr) bool {
 	}
 	return false
 }
+
+func TestOperatorMistakes(t *testing.T) {
+	b := authtest.New(t)
+	b.Enroll(t, auth.NewUser{Name: "alice"})
+	wantKind(t, b.RevokeSession(t.Context(), auth.Client{}, strings.Repeat("a", 5000)), auth.NotFound, "an id that is too long")
+	wantKind(t, b.RevokeSession(t.Context(), auth.Client{}, "aaaa"), auth.NotFound, "an id that is nobody's")
+	if err := b.SetDisabled(t.Context(), auth.Client{}, "alice", true); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, b.SetDisabled(t.Context(), auth.Client{}, "alice", true), auth.AlreadyDone, "disabling twice")
+	_, err := b.ResetTwoFactor(t.Context(), auth.Client{}, "alice")
+	wantKind(t, err, auth.BadInput, "resetting the factors of a disabled user")
+	if d, err := b.User(t.Context(), "alice"); err != nil || len(d.Factors) != 1 {
+		t.Errorf("factors after a reset that was refused: %v, %v", d.Factors, err)
+	}
+	_, err = b.User(t.Context(), strings.Repeat("a", 100_000))
+	wantKind(t, err, auth.NotFound, "a name that is too long")
+}

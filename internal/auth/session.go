@@ -295,6 +295,9 @@ func (t *tx) signOut(r *sessionRecord, event, actor string) error {
 
 // RevokeSession ends a session by its id.
 func (s *Service) RevokeSession(ctx context.Context, c Client, id string) error {
+	if len(id) > 2*idSize {
+		return failf(NotFound, "there is no session of that id") // and no key of that length, which the store would call an error
+	}
 	return s.update(ctx, c, func(t *tx) error {
 		r, found, err := get[sessionRecord](t, sessionKey(id))
 		if err != nil {

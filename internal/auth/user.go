@@ -313,7 +313,8 @@ func (s *Service) onUser(ctx context.Context, c Client, name string, fn func(t *
 func (s *Service) SetDisabled(ctx context.Context, c Client, name string, disabled bool) error {
 	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
 		if u.Disabled == disabled {
-			return failf(AlreadyDone, "the user %q is so already", u.Name)
+			state := map[bool]string{true: "disabled", false: "enabled"}[disabled]
+			return failf(AlreadyDone, "the user %q is %s already", u.Name, state)
 		}
 		u.Disabled = disabled
 		if err := t.countAdministrator(u); err != nil {
@@ -359,6 +360,9 @@ func (s *Service) DeleteUser(ctx context.Context, c Client, name string) error {
 // binds the new authenticator. A person who never accepted the invite gets a new invite instead.
 func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (link string, err error) {
 	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
+		if u.Disabled {
+			return failf(BadInput, "the user %q is disabled, and no link would open: enable the account first", u.Name)
+		}
 		if err := t.endSessions(u, ""); err != nil {
 			return err
 		}
