@@ -19,7 +19,7 @@ func showAccount(q *request) {
 		return
 	}
 	if s == nil {
-		q.see("sign-in")
+		q.see("sign-in?return_to=" + accountPath)
 		return
 	}
 	u, err := q.auth.Account(q.Context(), s.UserID)

@@ -49,7 +49,10 @@ func safePath(p string) bool {
 	return !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' })
 }
 
-// ours tells whether a path is one of our own pages: being sent there after a sign-in leads round in circles, or signs out.
+// accountPath is the one page of ours that people mean to come back to.
+const accountPath = visit.Prefix + "account"
+
+// ours tells whether a path is another one of our own pages: being sent there after a sign-in leads round in circles, or signs out.
 func ours(p string) bool {
-	return strings.HasPrefix(path.Clean(p)+"/", visit.Prefix)
+	return p != accountPath && strings.HasPrefix(path.Clean(p)+"/", visit.Prefix)
 }

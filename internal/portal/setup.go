@@ -15,31 +15,43 @@ var setupForm = purpose{"setup", visit.Attempt}
 
 func showSetup(q *request) {
 	if _, ok := q.link(auth.SetupLink); ok {
-		q.page(http.StatusOK, q.setupPage(""))
+		q.page(http.StatusOK, q.setupPage("", ""))
 	}
 }
 
 // setup makes the first administrator.
 func setup(q *request) {
-	plain, ok := q.newPassword(q.setupPage)
+	plain, ok := q.newPassword(func(problem string) web.Page { return q.setupPage("password", problem) })
 	if !ok {
 		return
 	}
 	p, err := q.auth.Setup(q.Context(), q.client(), q.token(), q.form.Get("name"), plain)
 	if err != nil {
-		q.refuse(err, auth.Password, q.setupPage)
+		q.refuse(err, auth.Password, func(problem string) web.Page { return q.setupPage(wrongField(err), problem) })
 		return
 	}
 	q.proceed(p)
 }
 
-func (q *request) setupPage(problem string) web.Page {
+// wrongField is the field of the setup form that an error is about, or empty.
+func wrongField(err error) string {
+	switch auth.KindOf(err) {
+	case auth.BadName, auth.NameTaken:
+		return "name"
+	case auth.BadPassword:
+		return "password"
+	}
+	return ""
+}
+
+func (q *request) setupPage(wrong, problem string) web.Page {
 	form := q.formFor(setupForm)
 	form.Problem = problem
 	return web.Setup{
 		Brand:       q.portal.brand,
 		Form:        form,
 		Action:      q.visit.URL.Path,
+		Wrong:       wrong,
 		Name:        q.form.Get("name"),
 		MinPassword: q.auth.Settings.MinPassword,
 	}

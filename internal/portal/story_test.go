@@ -119,7 +119,7 @@ func TestStoryFromTheSetupLinkToTheApplicationAndBack(t *testing.T) {
 	if b.cookie(visit.Session) != "" || b.cookie(visit.Attempt) != "" {
 		t.Error("the browser keeps a cookie after the sign-out")
 	}
-	b.get("/_nightlatch/account").sees(200, "/_nightlatch/sign-in")
+	b.get("/_nightlatch/account").sees(200, "/_nightlatch/sign-in", `value="/_nightlatch/account"`) // where the sign-in will lead back to
 
 	s.Clock.Move(otp.Period)
 	alice := &authtest.Person{Name: "alice", Password: passphrase}
