@@ -20,6 +20,10 @@ const (
 	// be enough.
 	enrollAge  = 10 * time.Minute
 	useAttempt = "attempt"
+
+	// MinMaxAge is the least that a requirement may ask of the age of proofs. Shorter, and the first proof of a step-up would be too old
+	// before the second is typed. The gate and the step-up must agree on it, or a person would be sent to and fro between them.
+	MinMaxAge = time.Minute
 )
 
 // attempt is a sign-in, an enrollment or a step-up in progress. It is all server-side: the cookie holds a random ticket, and nothing
@@ -528,7 +532,7 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 		return p, err
 	}
 	if need.MaxAge > 0 {
-		need.MaxAge = max(need.MaxAge, time.Minute) // shorter than it takes to type both proofs would never end
+		need.MaxAge = max(need.MaxAge, MinMaxAge)
 	}
 	err = s.update(ctx, c, func(t *tx) error {
 		p = Progress{}

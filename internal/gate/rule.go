@@ -43,7 +43,7 @@ type Rule struct {
 // Limits of max_age. Below the lower one a person could not type a code and be led back before the proof was too old again; beyond
 // the upper one it is a slip of the keyboard.
 const (
-	minMaxAge = 30 * time.Second
+	minMaxAge = auth.MinMaxAge
 	maxMaxAge = 365 * 24 * time.Hour
 )
 

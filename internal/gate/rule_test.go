@@ -62,7 +62,7 @@ func TestAD14Slips(t *testing.T) {
 			{Action: Deny, Match: never, Need: auth.Requirement{MaxAge: time.Hour}, Text: "deny @a max_age 1h"},
 		}, []string{"only a require rule"}},
 		{"negative age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: -time.Hour})}, []string{"-1h0m0s is negative"}},
-		{"tiny age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Second})}, []string{"1s is less than 30s"}},
+		{"tiny age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Second})}, []string{"1s is less than 1m0s"}},
 		{"huge age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10000 * time.Hour})}, []string{"more than a year"}},
 		{"a method that is no second factor", []Rule{
 			need(auth.Requirement{Level: auth.LevelTwoFactor, Methods: []auth.Method{auth.TOTP, auth.Password}}),
@@ -112,7 +112,7 @@ func TestRulesThatAreFine(t *testing.T) {
 			Methods: []auth.Method{auth.TOTP, auth.BackupCode}, MaxAge: 10 * time.Minute,
 		})},
 		"the limits of max_age": {
-			need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 30 * time.Second}),
+			need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Minute}),
 			{Need: auth.Requirement{Level: auth.LevelPassword, MaxAge: 365 * 24 * time.Hour}, Match: never, Text: "require @b"},
 		},
 	} {
