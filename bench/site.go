@@ -44,40 +44,42 @@ type bench struct {
 }
 
 // prepare builds the binary, starts the application and each site, and leaves them idle.
-func prepare(ctx context.Context) (b *bench, err error) {
+func prepare(ctx context.Context) (*bench, error) {
 	dir, err := os.MkdirTemp("", "nightlatch-bench-")
 	if err != nil {
 		return nil, err
 	}
-	b = &bench{dir: dir, binary: filepath.Join(dir, "nightlatch"), servers: map[site]*running{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.close())
-		}
-	}()
+	b := &bench{dir: dir, binary: filepath.Join(dir, "nightlatch"), servers: map[site]*running{}}
+	if err := b.startAll(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+func (b *bench) startAll(ctx context.Context) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "github.com/nightlatch/nightlatch/cmd/nightlatch")
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the binary: %w\n%s", err, out)
+		return fmt.Errorf("building the binary: %w\n%s", err, out)
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	addr, err := freeAddr()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if b.upstream, err = start(ctx, addr, []string{upstreamEnv + "=" + addr}, self, "-upstream"); err != nil {
-		return nil, fmt.Errorf("starting the application: %w", err)
+		return fmt.Errorf("starting the application: %w", err)
 	}
 	for _, c := range columns {
 		if b.servers[c.site] == nil {
 			if b.servers[c.site], err = b.open(ctx, c.site, len(b.servers)); err != nil {
-				return nil, fmt.Errorf("starting Caddy %s: %w", c.name, err)
+				return fmt.Errorf("starting Caddy %s: %w", c.name, err)
 			}
 		}
 	}
-	return b, nil
+	return nil
 }
 
 func (b *bench) close() error {
@@ -188,15 +190,24 @@ func (b *bench) printMemory() error {
 	return nil
 }
 
+// browser are the headers of a Firefox that follows a link.
+const browser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
+	"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
+	"Accept-Language: en-US,en;q=0.5\r\n" +
+	"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
+	"Connection: keep-alive\r\n" +
+	"Upgrade-Insecure-Requests: 1\r\n" +
+	"Sec-Fetch-Dest: document\r\n" +
+	"Sec-Fetch-Mode: navigate\r\n" +
+	"Sec-Fetch-Site: same-origin\r\n" +
+	"Sec-Fetch-User: ?1\r\n" +
+	"Priority: u=0, i\r\n"
+
 // request is what the client sends. The cookie goes to Caddy without the gate too, so that both read the same bytes.
 func (b *bench) request(c column) []byte {
 	var lines bytes.Buffer
 	fmt.Fprintf(&lines, "GET /orders/2026?page=2 HTTP/1.1\r\nHost: %s\r\n", b.servers[c.site].addr)
-	lines.WriteString("User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
-		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n" +
-		"Accept-Language: en-US,en;q=0.5\r\n" +
-		"Accept-Encoding: gzip, deflate, br, zstd\r\n" +
-		"Cookie: theme=dark")
+	lines.WriteString(browser + "Cookie: theme=dark")
 	if !c.anonymous {
 		fmt.Fprintf(&lines, "; %s=%s", visit.Loopback.CookieName(visit.Session), b.anySession(c.site))
 	}
