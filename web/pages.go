@@ -73,6 +73,7 @@ type Setup struct {
 	Brand string
 	Form
 	Action      string // where the form goes: the path of the link
+	Wrong       string // the field that the problem is about: "name" or "password"; empty where it is about neither
 	Name        string
 	MinPassword int
 }
