@@ -33,7 +33,7 @@ var full = []Page{
 	EnableTwoFactor{"Example", Form{"token", "problem"}, "alice", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", "token"},
 	BackupCodes{"Example", Form{"token", "problem"}, "alice", []string{"AAAA-BBBB-CCCC-DDDD"}},
 	BackupCodeUsed{"Example", 9, "/app"},
-	Setup{"Example", Form{"token", "problem"}, "/_nightlatch/setup/x", "alice", 15},
+	Setup{"Example", Form{"token", "problem"}, "/_nightlatch/setup/x", "password", "alice", 15},
 	Invite{"Example", Form{"token", "problem"}, "/_nightlatch/invite/x", "alice", 15},
 	Reenroll{"Example", Form{"token", "problem"}, "/_nightlatch/re-enroll/x", "alice"},
 	Sudo{"Example", Form{"token", "problem"}, "alice"},
