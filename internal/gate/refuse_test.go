@@ -14,12 +14,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
 // noReader is a body that must not be read: it may be a gigabyte, and it is not meant for us.
@@ -303,6 +305,33 @@ func TestHEADAndRange(t *testing.T) {
 		r, v := ask(t, "GET /", browserGET, header)
 		if got := refuse(t, g, r, v); got.StatusCode != 403 || got.Header.Get("Content-Range") != "" || got.Header.Get("Etag") != "" {
 			t.Errorf("%s: got status %d, headers %v, want 403 as ever", header, got.StatusCode, got.Header)
+		}
+	}
+}
+
+// A client that means to send a gigabyte, or waits to be asked for its body, hears the refusal before it sends a byte, also behind a
+// handler that has wrapped the body, as Caddy does. Short bodies cost nobody the connection.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	g := site(t)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+		v := visit.Visit{URL: r.URL, Transport: visit.Loopback}
+		g.Refuse(w, r, v, g.Check(r, v))
+	}))
+	t.Cleanup(s.Close)
+	for _, c := range []struct {
+		body   string
+		closes bool
+	}{
+		{"Content-Length: 1073741824\r\n\r\n", true},
+		{"Transfer-Encoding: chunked\r\n\r\n", true},
+		{"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n", true},
+		{"Content-Length: 5\r\n\r\nhello", false},
+	} {
+		got := wiretest.Raw(t, s.Listener.Addr().String(), "PUT / HTTP/1.1\r\nHost: app.example\r\n"+c.body)
+		closes := slices.Equal(got.Values("Connection"), []string{"close"})
+		if got.Status != http.StatusUnauthorized || len(got.Interim) != 0 || closes != c.closes {
+			t.Errorf("%q: got %d after %d other answers, Connection %q; want 401, closing: %v", c.body, got.Status, len(got.Interim), got.Values("Connection"), c.closes)
 		}
 	}
 }
