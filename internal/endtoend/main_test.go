@@ -48,8 +48,8 @@ var underRace = sync.OnceValue(func() bool {
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 })
 
-// binary builds the program, once.
-var binary = sync.OnceValues(func() (string, error) {
+// program builds the program, once.
+var program = sync.OnceValues(func() (string, error) {
 	out := filepath.Join(workdir, "nightlatch")
 	args := []string{"build", "-o", out}
 	if underRace() {

@@ -6,12 +6,14 @@
 package endtoend
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base32"
 	"errors"
 	"fmt"
 	"html"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -75,7 +77,11 @@ type answer struct {
 func newBrowser(t *testing.T, base string, trust *tls.Config) *browser {
 	t.Helper()
 	jar := &cookies{held: map[string]*http.Cookie{}}
-	transport := &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true}
+	transport := &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true,
+		// Whatever else the machine takes localhost for.
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, strings.Replace(addr, "localhost:", "127.0.0.1:", 1))
+		}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &browser{base: base, cookies: jar, header: http.Header{}, client: &http.Client{
 		Jar: jar, Transport: transport, Timeout: patience,
@@ -272,6 +278,14 @@ func (b *browser) signIn(p *person) error {
 		return b.unexpected("signing in as " + p.name)
 	}
 	return nil
+}
+
+// comeIn signs anybody in, new or not.
+func (b *browser) comeIn(p *person) error {
+	if p.secret == nil {
+		return b.join(p)
+	}
+	return b.signIn(p)
 }
 
 // signOut ends the session of the browser.

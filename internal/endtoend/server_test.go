@@ -40,7 +40,7 @@ type server struct {
 // newServer prepares a directory. configure and start come next.
 func newServer(t *testing.T) *server {
 	t.Helper()
-	bin, err := binary()
+	bin, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
