@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
@@ -151,7 +152,10 @@ func TestRequestEndsWithItsSession(t *testing.T) {
 		if _, err := b.RevokeSessions(t.Context(), auth.Client{}, "alice"); err != nil {
 			t.Fatal(err)
 		}
-		<-r.Context().Done()
+		select {
+		case <-r.Context().Done():
+		case <-time.After(10 * time.Second):
+		}
 		return context.Cause(r.Context())
 	})
 	if !errors.Is(err, server.ErrSessionEnded) {
