@@ -173,6 +173,7 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 	for i, set := range r.MatcherSetsRaw {
 		paths[i], _ = pathPatterns(set) // a malformed one is refused by LoadModule, which also clears the raw sets
 	}
+	parts, opens := r.lookedAt(), r.relaxes(byDefault)
 	loaded, err := ctx.LoadModule(r, "MatcherSetsRaw")
 	if err != nil {
 		return rule, fmt.Errorf("loading matchers: %w", err)
@@ -181,12 +182,12 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 	if err := sets.FromInterface(loaded); err != nil {
 		return rule, fmt.Errorf("loading matchers: %w", err)
 	}
-	if r.relaxes(byDefault) {
+	if opens {
 		if err := demandExactCase(sets, paths); err != nil {
 			return rule, err
 		}
 	}
-	rule.Match = sets.AnyMatchWithError
+	rule.Match = careful(sets.AnyMatchWithError, parts, opens)
 	return rule, nil
 }
 

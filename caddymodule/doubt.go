@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// A rule is about what the application will see, and its matchers see something else where the two read a request in two ways. Of the
+// path the gate takes care. These are the other parts of a request where that is so, by the matcher that looks at them:
+//
+//   - query: Caddy's matcher fails on a query that Go cannot parse, and applications parse on: "?action=delete&%zz" (PC-21).
+//   - method: methods are compared by the letter, and many frameworks capitalize "post" (PC-20).
+//   - host: "admin.example.com." is the same host to DNS, nginx and Django, and another one to the matcher (PC-11).
+//
+// Where a rule looks at such a part and it is in doubt, a rule that opens does not match, and one that protects fails the request.
+var doubts = map[string]func(*http.Request) bool{
+	"query": func(r *http.Request) bool {
+		_, err := url.ParseQuery(r.URL.RawQuery)
+		return err != nil
+	},
+	"method": func(r *http.Request) bool { return strings.ToUpper(r.Method) != r.Method },
+	"host": func(r *http.Request) bool {
+		name, _, _ := strings.Cut(r.Host, ":")
+		return strings.HasSuffix(name, ".")
+	},
+}
+
+// careful wraps the matchers of a rule. parts are what they look at, from lookedAt.
+func careful(match func(*http.Request) (bool, error), parts []string, opens bool) func(*http.Request) (bool, error) {
+	if len(parts) == 0 {
+		return match
+	}
+	return func(r *http.Request) (bool, error) {
+		for _, part := range parts {
+			switch {
+			case !doubts[part](r):
+			case opens:
+				return false, nil
+			default:
+				return false, caddyhttp.Error(http.StatusBadRequest, fmt.Errorf("the %s can be read in two ways, and a rule of the site depends on it", part))
+			}
+		}
+		return match(r)
+	}
+}
+
+// lookedAt are the parts of a request with doubts that the rule looks at. It has to be asked before the matchers are loaded, which
+// clears their configuration.
+func (r *Rule) lookedAt() (parts []string) {
+	for part := range doubts {
+		for _, set := range r.MatcherSetsRaw {
+			if looksAt(set, part) {
+				parts = append(parts, part)
+				break
+			}
+		}
+	}
+	return parts
+}
+
+// looksAt finds a matcher by name, inside `not` too. A matcher that can look at anything does if it mentions the word.
+func looksAt(set caddy.ModuleMap, part string) bool {
+	for name, raw := range set {
+		switch name {
+		case part:
+			return true
+		case "not":
+			var inner []caddy.ModuleMap
+			if json.Unmarshal(raw, &inner) != nil {
+				continue // LoadModule refuses it
+			}
+			for _, set := range inner {
+				if looksAt(set, part) {
+					return true
+				}
+			}
+		case "expression", "vars", "vars_regexp":
+			if strings.Contains(string(raw), part) {
+				return true
+			}
+		}
+	}
+	return false
+}
