@@ -28,17 +28,28 @@ const Prefix = "/_nightlatch/"
 // mistake cannot run; no frames around us, so nobody can put a button of ours under a stranger's page. data: is for the QR code.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// secure sets the headers that every answer of ours carries, errors included (ASVS 5.0 chapter V3.4). A shared cache must never
-// give one person's answer to another, and what we answer depends on the cookie and on what the browser says it wants.
+// always are the headers that every answer of ours carries, errors included (ASVS 5.0 chapter V3.4), by their canonical names. A
+// shared cache must never give one person's answer to another, and what we answer depends on the cookie and on what the browser says
+// it wants.
+var always = [...]struct{ name, value string }{
+	{"Cache-Control", "no-store"},
+	{"Content-Security-Policy", policy},
+	{"X-Content-Type-Options", "nosniff"},
+	{"X-Frame-Options", "DENY"}, // for browsers that do not know frame-ancestors
+	{"Referrer-Policy", "no-referrer"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Vary", "Cookie, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site"},
+}
+
+// secure sets them. The values have one array for each answer and never one for all: the site's own header directive changes values
+// in place, and what it does to one answer must not show in the next. An array for each value would be most of what a redirect costs.
 func secure(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Vary", "Cookie, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site")
+	values := new([len(always)]string)
+	for i, a := range always {
+		values[i] = a.value
+		h[a.name] = values[i : i+1 : i+1]
+	}
 }
 
 // fewCodes is how many backup codes a person must have left not to be warned.

@@ -254,7 +254,7 @@ func TestAllocations(t *testing.T) {
 	budget("a stranger", 0, func() { sg.Check(sr, sv) })
 	d := sg.Check(sr, sv)
 	w := &nowhere{http.Header{}}
-	budget("a redirect", 12, func() { clear(w.h); sg.Refuse(w, sr, sv, d) })
+	budget("a redirect", 4, func() { clear(w.h); sg.Refuse(w, sr, sv, d) })
 }
 
 // BenchmarkCheckLive: at most 2 µs and 5 allocations.
