@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package houserules
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// docs/events.md names every event that there is, and no other.
+func TestEventsPageIsComplete(t *testing.T) {
+	want := constants(t, "internal/auth/event.go", "Event")
+	got := slices.Compact(sorted(firstColumn(read(t, "docs/events.md"), "Type"))) // a type has a row for each of its outcomes
+	if !slices.Equal(got, sorted(want)) {
+		t.Errorf("got %q, want %q", got, sorted(want))
+	}
+}
+
+// The keys of a log line are what operators search for, so the page names each of them.
+func TestEventsPageNamesTheKeys(t *testing.T) {
+	source := read(t, "caddymodule/events.go")
+	var want []string
+	for _, m := range regexp.MustCompile(`(?:slog\.String|optional)\("([a-z_]+)"`).FindAllStringSubmatch(source, -1) {
+		want = append(want, m[1])
+	}
+	if len(want) < 5 {
+		t.Fatalf("found only the keys %q", want)
+	}
+	if got := firstColumn(read(t, "docs/events.md"), "Key"); !slices.Equal(sorted(got), sorted(want)) {
+		t.Errorf("got %q, want %q", sorted(got), sorted(want))
+	}
+}
+
+// constants returns the values of the string constants of a file whose names begin with a prefix.
+func constants(t *testing.T, name, prefix string) (values []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, prefix) || len(spec.Values) != 1 {
+			return true
+		}
+		if lit, ok := spec.Values[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			value, err := strconv.Unquote(lit.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = append(values, value)
+		}
+		return true
+	})
+	if len(values) == 0 {
+		t.Fatalf("%s has no constants %s…", name, prefix)
+	}
+	return values
+}
+
+// firstColumn returns what stands in backticks in the first column of the tables of a page that are headed so.
+func firstColumn(page, head string) (cells []string) {
+	in := false
+	for line := range strings.Lines(page) {
+		first, _, isRow := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "|"), "|")
+		first = strings.TrimSpace(first)
+		switch {
+		case !isRow:
+			in = false
+		case first == head:
+			in = true
+		case in && strings.HasPrefix(first, "`"):
+			cells = append(cells, strings.Trim(first, "`"))
+		}
+	}
+	return cells
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+// A link in a page leads to a file that is there, and to a heading of it.
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, name := range documents(t) {
+		for _, m := range link.FindAllStringSubmatch(read(t, name), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			file, heading, _ := strings.Cut(m[1], "#")
+			to := name
+			if file != "" {
+				to = path.Join(path.Dir(name), file)
+			}
+			if _, err := os.Stat(filepath.Join(root, to)); err != nil {
+				t.Errorf("%s: the link %s: %v", name, m[1], err)
+				continue
+			}
+			if heading != "" && !slices.Contains(headings(read(t, to)), heading) {
+				t.Errorf("%s: the link %s leads to a heading that is not there", name, m[1])
+			}
+		}
+	}
+}
+
+// headings are the anchors that GitHub makes of the headings of a page.
+func headings(page string) (anchors []string) {
+	drop := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for line := range strings.Lines(page) {
+		if text, is := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); is && strings.HasPrefix(line, "#") {
+			anchors = append(anchors, strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(strings.TrimSpace(text)), ""), " ", "-"))
+		}
+	}
+	return anchors
+}

@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package houserules
+
+import (
+	"go/parser"
+	"go/token"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/nightlatch/nightlatch"
+
+// room is what a package may import of ours, and why no more. It says exactly what is so: an import that is gone is struck off too,
+// or the table would allow what nobody needs.
+type room struct {
+	may []string
+	why string
+}
+
+// rooms are all packages that are part of a program, from the outside to the inside. ARCHITECTURE.md shows the same as a picture.
+var rooms = map[string]room{
+	".":              {[]string{"caddymodule"}, "xcaddy imports this package by its module path, for the modules that it registers"},
+	"cmd/nightlatch": {[]string{"caddymodule"}, "it is Caddy with our modules and decides nothing"},
+
+	"caddymodule": {[]string{
+		"internal/admin", "internal/auth", "internal/gate", "internal/identity", "internal/portal", "internal/server", "internal/store",
+		"internal/visit",
+	}, "it turns a configuration into the settings of the rooms; how a request goes through them is package server's"},
+	"internal/server": {[]string{
+		"internal/auth", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
+		"internal/visit",
+	}, "the one room that knows everybody, so that nobody else has to"},
+
+	// The doors. They do not know each other: a question that two of them must answer alike is asked of auth.
+	"internal/gate":   {[]string{"internal/auth", "internal/visit", "web"}, "a door; it asks auth who may pass and tells the sender in the words of web"},
+	"internal/portal": {[]string{"internal/auth", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused"},
+	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
+
+	"internal/identity": {[]string{"internal/auth", "internal/visit"}, "it tells what a session says, and keeps our cookies apart; it asks nobody"},
+	"internal/auth":     {[]string{"internal/otp", "internal/password", "internal/store"}, "the rules; they hold whatever asks and wherever it is kept"},
+	"internal/visit":    {nil, "what is known of one request, for all doors alike"},
+	"web":               {nil, "bytes for a browser; a page that could ask something would decide something"},
+
+	"internal/store":             {nil, "the waist: who keeps records knows nothing of what they mean"},
+	"internal/store/badgerstore": {[]string{"internal/store"}, "a backend; the next one is another folder and no other change"},
+	"internal/otp":               {nil, "arithmetic"},
+	"internal/password":          {nil, "arithmetic"},
+
+	// For tests and measurements only: no room above names them.
+	"internal/auth/authtest":   {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
+	"internal/store/storetest": {[]string{"internal/store"}, "the suite that every backend passes"},
+	"internal/wiretest":        {nil, "a client and an upstream that change no byte"},
+	"bench":                    {[]string{"internal/auth", "internal/otp", "internal/server", "internal/visit"}, "it makes users and sessions, and measures the program from outside"},
+}
+
+// outside are imports that only some rooms may have, with the reason. No room may have one with an empty list.
+var outside = map[string]struct {
+	only []string
+	why  string
+}{
+	"github.com/caddyserver":          {[]string{"caddymodule", "cmd/nightlatch"}, "Caddy's types end where our rooms begin"},
+	"github.com/spf13/cobra":          {[]string{"caddymodule"}, "commands are Caddy's business"},
+	"github.com/dgraph-io":            {[]string{"internal/store/badgerstore"}, "the other backends must be able to do without Badger"},
+	"github.com/pquerna/otp":          {[]string{"internal/otp"}, "it draws keys and QR codes; which code is right is computed in package otp"},
+	"github.com/gorilla/securecookie": {[]string{"internal/auth"}, "there is one envelope of tickets, with keys that only auth has"},
+	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
+	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
+	"net/http": {[]string{
+		"bench", "caddymodule", "internal/admin", "internal/gate", "internal/identity", "internal/portal", "internal/server", "internal/visit", "web",
+	}, "the rules hold whatever asks: auth and all below it know no requests"},
+	"os/exec": {[]string{"bench"}, "a gate starts no programs"},
+	"testing": {[]string{"internal/auth/authtest", "internal/store/storetest", "internal/wiretest"}, "test code stays out of the program"},
+
+	"math/rand":     {nil, "crypto/rand only: what is random here is a secret or looks like one"},
+	"text/template": {nil, "it does not escape"},
+	"encoding/gob":  {nil, "it decodes types that the sender chose (ASVS 1.5.2)"},
+	"unsafe":        {nil, "nothing here is worth it"},
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	found := importsOfRooms(t)
+	for name := range rooms {
+		if _, is := found[name]; !is {
+			t.Errorf("there is no package %s; strike it off", name)
+		}
+	}
+	for name, imports := range found {
+		r, listed := rooms[name]
+		if !listed {
+			t.Errorf("package %s is not in the table: say what it may import, and why", name)
+			continue
+		}
+		for _, imported := range imports {
+			ours, is := within(imported, module)
+			if is && !slices.Contains(r.may, ours) {
+				t.Errorf("%s imports %s and may not: %s", name, ours, r.why)
+			}
+			if !is {
+				mayImport(t, name, imported)
+			}
+		}
+		for _, may := range r.may {
+			if !slices.Contains(imports, path.Join(module, may)) {
+				t.Errorf("%s does not import %s any more; strike it off", name, may)
+			}
+		}
+	}
+}
+
+func mayImport(t *testing.T, name, imported string) {
+	t.Helper()
+	for prefix, o := range outside {
+		if _, is := within(imported, prefix); is && !slices.Contains(o.only, name) {
+			t.Errorf("%s imports %s and may not: %s", name, imported, o.why)
+		}
+	}
+}
+
+// importsOfRooms returns what each package imports, leaving out its tests.
+func importsOfRooms(t *testing.T) map[string][]string {
+	t.Helper()
+	found := make(map[string]map[string]bool)
+	for _, name := range files(t) {
+		if path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := path.Dir(name)
+		if found[dir] == nil {
+			found[dir] = make(map[string]bool)
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[dir][imported] = true
+		}
+	}
+	sorted := make(map[string][]string)
+	for dir, imports := range found {
+		sorted[dir] = slices.Sorted(maps.Keys(imports))
+	}
+	return sorted
+}
+
+// within tells whether an import is a package or below it, and what is left of the path.
+func within(imported, of string) (rest string, is bool) {
+	if imported == of {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, of+"/")
+}
