@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,54 +17,79 @@ import (
 	"time"
 )
 
-// load sends the same request over and over on each of so many connections, the next one when the answer is there, and returns how
-// many answers of the wanted status it got and how long that took. Any other answer is an error: a comparison of refusals with
-// answers would look splendid. The client does as little as it can, since it takes its share of the processors that it measures.
-func load(ctx context.Context, addr string, request []byte, wantStatus, connections int, d time.Duration) (answers int64, took time.Duration, err error) {
+// patience is how long the client waits for one answer.
+const patience = 10 * time.Second
+
+// client keeps connections to one server. It does as little as it can, since it takes its share of the processors that it measures.
+type client struct {
+	request    []byte
+	wantStatus int
+	conns      []*connection
+}
+
+type connection struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+// dial opens the connections of a client that sends the same request again and again and wants the same status each time. Any other
+// answer is an error: a comparison of refusals with answers would look splendid.
+func dial(addr string, request []byte, wantStatus, connections int) (*client, error) {
+	c := &client{request: request, wantStatus: wantStatus}
+	for range connections {
+		conn, err := net.DialTimeout("tcp", addr, patience)
+		if err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+		c.conns = append(c.conns, &connection{conn, bufio.NewReader(conn)})
+	}
+	return c, nil
+}
+
+func (c *client) close() (err error) {
+	for _, conn := range c.conns {
+		err = errors.Join(err, conn.Close())
+	}
+	return err
+}
+
+// load asks on every connection, the next time when the answer is there, and returns how many answers came and how long that took.
+func (c *client) load(ctx context.Context, d time.Duration) (answers int64, took time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
-		total   atomic.Int64
-		clients sync.WaitGroup
+		total atomic.Int64
+		done  sync.WaitGroup
 	)
 	start := time.Now()
 	end := start.Add(d)
-	for range connections {
-		clients.Go(func() {
-			n, err := keepAsking(addr, request, wantStatus, func() bool { return ctx.Err() == nil && time.Now().Before(end) })
+	for _, conn := range c.conns {
+		done.Go(func() {
+			n, err := c.keepAsking(conn, func() bool { return ctx.Err() == nil && time.Now().Before(end) })
 			total.Add(n)
 			if err != nil {
 				cancel(err)
 			}
 		})
 	}
-	clients.Wait()
+	done.Wait()
 	return total.Load(), time.Since(start), context.Cause(ctx)
 }
 
-// patience is how long the client waits for one answer.
-const patience = 10 * time.Second
-
-func keepAsking(addr string, request []byte, wantStatus int, more func() bool) (answers int64, err error) {
-	conn, err := net.DialTimeout("tcp", addr, patience)
-	if err != nil {
+func (c *client) keepAsking(conn *connection, more func() bool) (answers int64, err error) {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}
-	defer conn.Close()
-	r := bufio.NewReader(conn)
 	for more() {
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		if _, err := conn.Write(c.request); err != nil {
 			return answers, err
 		}
-		if _, err := conn.Write(request); err != nil {
-			return answers, err
-		}
-		status, err := readAnswer(r)
+		status, err := readAnswer(conn.r)
 		if err != nil {
-			return answers, fmt.Errorf("reading answer %d of a connection: %w", answers+1, err)
+			return answers, fmt.Errorf("reading an answer: %w", err)
 		}
-		if status != wantStatus {
-			return answers, fmt.Errorf("got status %d, want %d", status, wantStatus)
+		if status != c.wantStatus {
+			return answers, fmt.Errorf("got status %d, want %d", status, c.wantStatus)
 		}
 		answers++
 	}

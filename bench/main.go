@@ -35,11 +35,11 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 5, "how often each column has its turn")
-	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long a turn takes")
+	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds")
+	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long each column is measured in a round")
 	flag.DurationVar(&o.pause, "pause", 0, "rest between rounds, for a machine that others use too")
 	flag.IntVar(&o.connections, "connections", 32, "keep-alive connections of the client")
-	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the columns, each of one more turn, into this directory")
+	flag.StringVar(&o.profile, "profile", "", "afterwards write a CPU profile of each column into this directory")
 	upstream := flag.Bool("upstream", false, "be the application; the comparison starts this itself")
 	flag.Parse()
 	if *upstream {
@@ -52,9 +52,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// Whatever hangs, the end comes: each turn gets twice its time, and everything around them a quarter of an hour to build.
-	turns := time.Duration((o.rounds + 2) * len(columns))
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute+turns*2*o.duration+time.Duration(o.rounds)*o.pause)
+	// Whatever hangs, the end comes: each round gets twice its time, and what is around them a quarter of an hour, to build.
+	round := 2*o.duration*time.Duration(len(columns)) + o.pause
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute+round*time.Duration(o.rounds+2))
 	defer cancel()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -93,8 +93,27 @@ type comparison struct{ over, under int }
 
 var comparisons = []comparison{{gated, plain}, {shipped, plain400}, {shipped, plain}, {refused, plain}}
 
+// turns is how often the columns take turns within a round. What else the machine does comes and goes within seconds: long turns would
+// put it on one column or the other.
+const turns = 10
+
+// round measures every column for d.
+func (b *bench) round(ctx context.Context, d time.Duration) ([]result, error) {
+	sums := make([]result, len(columns))
+	for range turns {
+		for i := range columns {
+			r, err := b.turn(ctx, i, d/turns)
+			if err != nil {
+				return nil, fmt.Errorf("measuring %s: %w", columns[i].name, err)
+			}
+			sums[i].add(r)
+		}
+	}
+	return sums, nil
+}
+
 func run(ctx context.Context, o options) (err error) {
-	b, err := prepare(ctx)
+	b, err := prepare(ctx, o.connections)
 	if err != nil {
 		return err
 	}
@@ -107,18 +126,16 @@ func run(ctx context.Context, o options) (err error) {
 	}
 
 	// Connections, pools and caches fill before anything is counted.
-	for _, c := range columns {
-		if _, err := b.turn(ctx, c, o.connections, o.duration/2); err != nil {
-			return err
-		}
+	if _, err := b.round(ctx, o.duration/2); err != nil {
+		return err
 	}
 	results := make([][]result, len(columns))
 	for range o.rounds {
-		for i, c := range columns {
-			r, err := b.turn(ctx, c, o.connections, o.duration)
-			if err != nil {
-				return err
-			}
+		round, err := b.round(ctx, o.duration)
+		if err != nil {
+			return err
+		}
+		for i, r := range round {
 			results[i] = append(results[i], r)
 		}
 		select {

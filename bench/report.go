@@ -11,11 +11,17 @@ import (
 	"time"
 )
 
-// result is one turn of one column.
+// result is what was measured of one column, in a turn or in all turns of a round.
 type result struct {
 	answers int64
 	took    time.Duration
 	cpu     time.Duration // of the Caddy process
+}
+
+func (r *result) add(more result) {
+	r.answers += more.answers
+	r.took += more.took
+	r.cpu += more.cpu
 }
 
 // perSecond is how many requests were answered in a second.
@@ -43,8 +49,8 @@ func each(results []result, measure func(result) float64) (values []float64) {
 	return values
 }
 
-// ratios divides two columns turn by turn. Both turns of a pair were taken a few seconds apart, so that what else the machine did in
-// that minute weighs on both.
+// ratios divides two columns round by round. The turns of a round alternate within seconds, so that what else the machine did then
+// weighs on both.
 func ratios(over, under []result, measure func(result) float64) spread {
 	values := each(over, measure)
 	for i, u := range under {

@@ -41,22 +41,23 @@ type bench struct {
 	binary   string
 	upstream *process
 	servers  map[site]*running
+	clients  []*client // one for each column
 }
 
-// prepare builds the binary, starts the application and each site, and leaves them idle.
-func prepare(ctx context.Context) (*bench, error) {
+// prepare builds the binary, starts the application and each site, connects a client to each column, and leaves them idle.
+func prepare(ctx context.Context, connections int) (*bench, error) {
 	dir, err := os.MkdirTemp("", "nightlatch-bench-")
 	if err != nil {
 		return nil, err
 	}
 	b := &bench{dir: dir, binary: filepath.Join(dir, "nightlatch"), servers: map[site]*running{}}
-	if err := b.startAll(ctx); err != nil {
+	if err := b.startAll(ctx, connections); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
 }
 
-func (b *bench) startAll(ctx context.Context) error {
+func (b *bench) startAll(ctx context.Context, connections int) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", b.binary, "github.com/nightlatch/nightlatch/cmd/nightlatch")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the binary: %w\n%s", err, out)
@@ -79,10 +80,28 @@ func (b *bench) startAll(ctx context.Context) error {
 			}
 		}
 	}
+	for _, c := range columns {
+		client, err := dial(b.servers[c.site].addr, b.request(c), c.wantStatus(), connections)
+		if err != nil {
+			return fmt.Errorf("connecting to Caddy %s: %w", c.name, err)
+		}
+		b.clients = append(b.clients, client)
+	}
 	return nil
 }
 
+// wantStatus is what the client must be answered.
+func (c column) wantStatus() int {
+	if c.anonymous {
+		return http.StatusSeeOther
+	}
+	return http.StatusOK
+}
+
 func (b *bench) close() error {
+	for _, c := range b.clients {
+		c.close() // nothing is lost with them
+	}
 	for _, s := range b.servers {
 		s.stop()
 	}
@@ -224,19 +243,15 @@ func (b *bench) anySession(s site) string {
 }
 
 // turn measures one column once.
-func (b *bench) turn(ctx context.Context, c column, connections int, d time.Duration) (result, error) {
-	s := b.servers[c.site]
-	wantStatus := http.StatusOK
-	if c.anonymous {
-		wantStatus = http.StatusSeeOther
-	}
+func (b *bench) turn(ctx context.Context, i int, d time.Duration) (result, error) {
+	s := b.servers[columns[i].site]
 	before, err := s.cpu()
 	if err != nil {
 		return result{}, err
 	}
-	answers, took, err := load(ctx, s.addr, b.request(c), wantStatus, connections, d)
+	answers, took, err := b.clients[i].load(ctx, d)
 	if err != nil {
-		return result{}, fmt.Errorf("%s: %w\n%s", c.name, err, s.output.String())
+		return result{}, fmt.Errorf("%w\n%s", err, s.output.String())
 	}
 	after, err := s.cpu()
 	return result{answers: answers, took: took, cpu: after - before}, err
@@ -248,10 +263,10 @@ func (b *bench) profiles(ctx context.Context, o options) error {
 		return err
 	}
 	seconds := int(max(o.duration, 2*time.Second) / time.Second)
-	for _, c := range columns {
+	for i, c := range columns {
 		written := make(chan error, 1)
 		go func() { written <- b.profile(ctx, c, o.profile, seconds) }()
-		_, err := b.turn(ctx, c, o.connections, time.Duration(seconds)*time.Second)
+		_, err := b.turn(ctx, i, time.Duration(seconds)*time.Second)
 		if err := errors.Join(err, <-written); err != nil {
 			return err
 		}
