@@ -371,6 +371,12 @@ func (b *browser) typePassword(p *person) {
 func (b *browser) key(p *person) {
 	b.t.Helper()
 	b.open("/_nightlatch/two-factor/enable")
+	b.takeKey(p)
+}
+
+// takeKey takes the key on the page into the app.
+func (b *browser) takeKey(p *person) {
+	b.t.Helper()
 	found := secretRE.FindStringSubmatch(b.page)
 	if found == nil {
 		b.t.Fatalf("no key at %s: %d %s", b.at, b.status, b.text())

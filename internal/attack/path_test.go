@@ -325,7 +325,7 @@ func pseudoHeaders(t *testing.T, w *town) {
 		"a path without a slash":      h2("app.test", "public/x", cookie),
 		"a star":                      h2("app.test", "*", cookie),
 		"an address for a path":       h2("app.test", "https://secret.test/admin", cookie),
-		"an empty path":               append(h2("app.test", "", cookie), [2]string{":path", ""}),
+		"an empty path":               append([][2]string{{":path", ""}}, h2("app.test", "", cookie)...),
 		"two paths":                   append([][2]string{{":path", "/public/x"}}, h2("app.test", "/admin", cookie)...),
 		"a pseudo header at the end":  append(h2("app.test", "", cookie), [2]string{":path", "/public/x"}),
 		"no method":                   h2("app.test", "/public/x", cookie, [2]string{":method", ""}),

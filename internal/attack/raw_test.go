@@ -45,7 +45,11 @@ func h2(host, path string, more ...[2]string) [][2]string {
 				fields[i][1], known = m[1], true
 			}
 		}
-		if !known {
+		switch {
+		case known:
+		case strings.HasPrefix(m[0], ":"): // they stand first
+			fields = append([][2]string{m}, fields...)
+		default:
 			fields = append(fields, m)
 		}
 	}

@@ -136,6 +136,9 @@ func (s *Service) openAttempt(t store.Tx, value string, now time.Time) (*held, e
 		}
 	}
 	h.step = h.attempt.next(&h.factors, now)
+	if h.step == StepDone || h.step == StepEnroll && h.attempt.Secret == nil {
+		return nil, fail(AttemptGone) // it waited for a factor that an operator has removed meanwhile
+	}
 	return h, nil
 }
 
@@ -496,6 +499,10 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 		h.attempt.Secret, h.attempt.Codes, h.attempt.Expires = nil, codes, t.now.Add(attemptLife)
 		if err := t.endSessions(h.user, h.attempt.Session); err != nil {
 			return err
+		}
+		if h.attempt.Session != "" {
+			// The session goes on with a password alone until the codes are saved: from now on that is not enough (MF-4).
+			t.changed = append(t.changed, h.attempt.Session)
 		}
 		if err := t.useEnrollmentLink(h); err != nil {
 			return err
