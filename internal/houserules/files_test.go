@@ -38,7 +38,11 @@ var machine = regexp.MustCompile(`(^|[\s"'=(:])` + `/(root|work|Users|home/[a-z]
 
 func TestNoFileNamesAMachine(t *testing.T) {
 	for _, name := range files(t) {
-		for i, line := range strings.Split(read(t, name), "\n") {
+		text := read(t, name)
+		if strings.ContainsRune(text, 0) {
+			continue // a program that somebody has built here
+		}
+		for i, line := range strings.Split(text, "\n") {
 			if machine.MatchString(line) {
 				t.Errorf("%s:%d names a path of one machine: %s", name, i+1, line)
 			}
