@@ -18,7 +18,7 @@ import (
 
 const (
 	crowd        = 5                // people at once
-	fewestRounds = 4                // on a slow machine
+	fewestRounds = 2                // on a slow machine
 	crashTime    = 12 * time.Second // after which no further round begins
 	mostRounds   = 15
 )
