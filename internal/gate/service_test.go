@@ -271,6 +271,7 @@ func BenchmarkCheckLive(b *testing.B) {
 func BenchmarkCheckLiveParallel(b *testing.B) {
 	g, r, v := live(b)
 	b.ReportAllocs()
+	b.ResetTimer() // b.Loop does this by itself
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if d := g.Check(r, v); !d.Pass {
