@@ -184,6 +184,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// Behind the gate these placeholders are ours alone, whatever another handler has said (ID-17).
 	repl.DeleteByPrefix("http.auth.user.")
 	v := visitOf(r, vars)
+	h.keepLinkFromLog(r, v, vars)
 	if tooEarly(r, v) {
 		return caddyhttp.Error(http.StatusTooEarly, errors.New("a sign-in cannot be sent as TLS early data, which can be replayed"))
 	}

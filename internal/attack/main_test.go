@@ -15,6 +15,7 @@ package attack
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
@@ -136,8 +137,22 @@ func beginIn(t *testing.T, dir, global, option, sites string) *house {
 	case <-time.After(patience):
 		t.Fatalf("the program does not start:\n%s", h.said)
 	}
+	for _, site := range siteRE.FindAllStringSubmatch(sites, -1) {
+		// Caddy gets its certificates after it has said that it serves.
+		if !eventually(func() bool {
+			conn, err := tls.Dial("tcp", "127.0.0.1:"+site[2], secure(site[1]))
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		}) {
+			t.Fatalf("%s has no certificate", site[0])
+		}
+	}
 	return h
 }
+
+var siteRE = regexp.MustCompile(`https://([a-z0-9.-]+):([0-9]+)`)
 
 // end stops the process. A panic or a data race in it fails the test, whatever else was seen.
 func (h *house) end(t *testing.T) {

@@ -1,0 +1,242 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package attack
+
+import (
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/wiretest"
+)
+
+// canaries are secrets and what they are.
+type canaries map[string]string
+
+func (c canaries) add(what string, values ...string) {
+	for _, v := range values {
+		if len(v) > 5 {
+			c[v] = what
+		}
+	}
+}
+
+// LG-1: with everything logged that Caddy can log, no secret is in any output or file but the sealed store.
+func TestLG1NoSecretIsTold(t *testing.T) {
+	const (
+		typed = "Canary-password-7f3a91 of alice"
+		wrong = "Canary-mistyped-5b20cc of alice"
+		dead  = "Canary-weak"
+	)
+	app := wiretest.Echo(t)
+	plain, tls := freeAddr(t), freeAddr(t)
+	dir, err := os.MkdirTemp(workdir, "h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	master := base64.StdEncoding.EncodeToString([]byte("Canary-master-key-of-32-bytes-xy"))
+	t.Setenv("NIGHTLATCH_ATTACK_KEY", master)
+	h := beginIn(t, dir, "debug\n\tservers {\n\t\ttrace\n\t}\n\tmetrics", "key {env.NIGHTLATCH_ATTACK_KEY}", strings.NewReplacer("DIR", dir, "PLAIN", plain, "PORT", port(tls), "APP", app.Addr).Replace(`
+(site) {
+	log {
+		output file DIR/access.log
+		level DEBUG
+	}
+	log_append who {http.auth.user.id}
+	nightlatch {
+		require two_factor max_age 1h
+		require /lax password
+		deny /broken/*
+	}
+	reverse_proxy APP
+	handle_errors {
+		reverse_proxy APP
+	}
+}
+http://PLAIN {
+	import site
+}
+https://app.test:PORT {
+	import site
+}
+`))
+	c := canaries{}
+	c.add("the master key", master, "Canary-master-key")
+	c.add("a password", typed, url.QueryEscape(typed), wrong, url.QueryEscape(wrong), dead)
+
+	// The first administrator, through the link that was printed.
+	var setup string
+	if !eventually(func() bool {
+		_, after, found := strings.Cut(h.said.String(), "/_nightlatch/setup/")
+		setup, _, _ = strings.Cut(after, "\n")
+		return found && setup != ""
+	}) {
+		t.Fatal("no setup link was printed")
+	}
+	setup = strings.TrimSpace(setup)
+	base := "https://" + tls
+	b := visitor(t, base)
+	b.header.Set("Host", "app.test")
+	keep := func(b *browser) {
+		for _, v := range b.held {
+			c.add("a cookie", v, strings.TrimRight(v, "="))
+		}
+	}
+	b.open("/_nightlatch/setup/" + setup)
+	keep(b)
+	b.submit("setup/", "name", "alice", "password", dead, "repeat", dead) // too weak: the link stays alive
+	b.submit("setup/", "name", "alice", "password", typed, "repeat", typed)
+	keep(b)
+	alice := &person{name: "alice"}
+	b.key(alice)
+	c.add("the key of an authenticator", base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(alice.secret), hex.EncodeToString(alice.secret))
+	b.submit("two-factor/enable", "code", "000000")
+	confirming := alice.code(t)
+	c.add("a code", confirming)
+	b.submit("two-factor/enable", "code", confirming)
+	keep(b)
+	b.open("/_nightlatch/backup-codes")
+	for _, code := range paperRE.FindAllStringSubmatch(b.page, -1) {
+		alice.paper = append(alice.paper, code[1])
+		c.add("a backup code", code[1], strings.ReplaceAll(code[1], "-", ""))
+	}
+	b.submit("backup-codes")
+	keep(b)
+	for _, path := range []string{"/x", "/broken/x", "/lax", "/_nightlatch/account"} {
+		b.send("GET", path, nil)
+	}
+	// The application is out of order for a moment: errors are logged with the request.
+	c.add("a session", b.session())
+
+	// Somebody mistypes the password, types it as a name, signs in with a code, a used code and a backup code, and proves more.
+	o := visitor(t, base)
+	o.header.Set("Host", "app.test")
+	o.open("/_nightlatch/sign-in")
+	keep(o)
+	o.submit("sign-in", "name", "alice", "password", wrong)
+	o.submit("sign-in", "name", typed, "password", "x")
+	o.submit("sign-in", "name", "alice", "password", typed)
+	keep(o)
+	o.open("/_nightlatch/second-factor")
+	code := alice.code(t)
+	c.add("a code", code)
+	o.submit("second-factor", "code", confirming)
+	o.submit("second-factor", "code", code)
+	keep(o)
+	o.open("/_nightlatch/sudo?level=two_factor&methods=backup_code")
+	keep(o)
+	o.submit("second-factor", "method", "backup_code", "code", alice.paper[0])
+	keep(o)
+	o.open(o.got.Get("Location"))
+	o.signOut()
+	// On plain HTTP the cookies have other names.
+	p := visitor(t, "http://"+plain)
+	p.open("/_nightlatch/sign-in")
+	p.submit("sign-in", "name", "alice", "password", typed)
+	keep(p)
+	p.open("/_nightlatch/second-factor")
+	p.submit("second-factor", "method", "backup_code", "code", alice.paper[1])
+	keep(p)
+	p.send("GET", "/x", nil)
+
+	// The operator makes accounts and links; somebody opens them.
+	h.operate(t, "POST", "/nightlatch/users", `{"name":"bob","password":"`+typed+` and bob"}`)
+	for _, path := range []string{inviteRE(t, h.operate(t, "POST", "/nightlatch/users", `{"name":"carol"}`)), inviteRE(t, h.operate(t, "POST", "/nightlatch/users/bob/reset-2fa", ""))} {
+		c.add("a link that was opened and can still be used", path[strings.LastIndexByte(path, '/')+1:])
+		v := visitor(t, base)
+		v.header.Set("Host", "app.test")
+		v.open(path)
+		keep(v)
+		if v.status != 200 {
+			t.Fatalf("the link: %d %s", v.status, v.text())
+		}
+		for _, alias := range []string{strings.Replace(path, "/_nightlatch/", "/_nightlatch/./", 1), path + "/", path + "?x=1", strings.Replace(path, "/_n", "/%5fn", 1)} {
+			v.send("GET", alias, nil)
+		}
+	}
+	c.add("the setup link", setup)
+
+	// What the operator's tools show.
+	shown := map[string]string{"what the process said": h.said.String()}
+	for _, path := range []string{"/config/", "/metrics", "/nightlatch/users", "/nightlatch/users/alice", "/nightlatch/sessions", "/reverse_proxy/upstreams", "/debug/vars", "/debug/pprof/cmdline"} {
+		if status, body := h.ask(t, "GET", path, ""); status == 200 {
+			shown[path] = body
+		}
+	}
+	adapted, err := h.command("adapt", "--config", h.caddyfile()).CombinedOutput()
+	if err != nil {
+		t.Fatalf("adapt: %v\n%s", err, adapted)
+	}
+	shown["adapt"] = string(adapted)
+	for _, got := range app.Requests() {
+		shown["the application"] += string(got.Raw)
+	}
+	err = filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		shown[strings.TrimPrefix(path, h.dir)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(shown["/access.log"]) < 1000 || !strings.Contains(shown["what the process said"], "DEBUG") && !strings.Contains(shown["what the process said"], `"debug"`) {
+		t.Fatal("nothing was logged, so nothing was looked at")
+	}
+	if !strings.Contains(shown["what the process said"], "request for a one-time link") || strings.Count(shown["/access.log"], "/_nightlatch/sign-in") < 3 {
+		t.Error("the log has no line for a link, or the access log none for a sign-in")
+	}
+	for where, text := range shown {
+		for secret, what := range c {
+			at := strings.Index(text, secret)
+			if at < 0 || where == "what the process said" && what == "the setup link" && strings.Count(text, secret) == 1 {
+				continue
+			}
+			t.Errorf("%s holds %s: …%s…", where, what, strings.ToValidUTF8(text[max(0, at-300):min(len(text), at+60)], "?"))
+		}
+	}
+}
+
+// LG-4: what a stranger sends is one value of one line.
+func TestLG4LogInjection(t *testing.T) {
+	app := wiretest.Echo(t)
+	plain := freeAddr(t)
+	h := begin(t, "debug", "", strings.NewReplacer("PLAIN", plain, "APP", app.Addr).Replace("http://PLAIN {\n\tlog\n\tnightlatch\n\treverse_proxy APP\n}"))
+	alice := h.add(t, "alice")
+	evil := "a\n{\"level\":\"info\",\"msg\":\"sign_in\",\"user\":\"root\"}\r\n\x1b[31mred\u009b0m\u2028"
+	b := visitor(t, "http://"+plain)
+	b.header.Set("User-Agent", "evil \u009b31m\xff\x9b \u202e"+strings.Repeat("x", 600))
+	b.open("/_nightlatch/sign-in?return_to=" + url.QueryEscape(evil))
+	b.submit("sign-in", "name", evil, "password", evil)
+	b.typePassword(alice)
+	raw(t, plain, nil, "GET /x%0a%1b[31m HTTP/1.1", "Host: "+plain, "Referer: \u009b31m")
+	said := h.said.String()
+	for line := range strings.Lines(said) {
+		if !strings.HasPrefix(line, "{") {
+			continue // the setup link
+		}
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry["user"] == "root" {
+			t.Errorf("log line %q: %v", line, err)
+		}
+	}
+	if strings.ContainsAny(said, "\x1b\r\x00") {
+		t.Error("the log holds raw control bytes")
+	}
+	out, err := h.command("session", "list", "--address", "unix/"+h.socket()).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "evil") || strings.ContainsAny(string(out), "\x1b\u009b\u202e\r") {
+		t.Errorf("session list: %v %q", err, out)
+	}
+}
