@@ -76,8 +76,15 @@ var columns = []column{
 	{"with gate, GOGC=100", site{gate: true, gogc: "100"}, false},
 	{"without gate, GOGC=400", site{gogc: "400"}, false},
 	{"with gate, as shipped", site{gate: true}, false},
+	{"without gate, collector at rest", site{gogc: atRest}, false},
+	{"with gate, collector at rest", site{gate: true, gogc: atRest}, false},
 	{"refused, as shipped", site{gate: true}, true},
 }
+
+// atRest keeps the garbage collector from running until a process holds 256 MiB, with the gate and without. The gate keeps buffers of
+// its store, and GOGC counts in proportion to what is kept: at the same GOGC a gate collects less often, which hides a part of what it
+// costs.
+const atRest = "off"
 
 // Indices into columns.
 const (
@@ -85,13 +92,15 @@ const (
 	gated
 	plain400
 	shipped
+	plainAtRest
+	gatedAtRest
 	refused
 )
 
 // comparison divides one column by another.
 type comparison struct{ over, under int }
 
-var comparisons = []comparison{{gated, plain}, {shipped, plain400}, {shipped, plain}, {refused, plain}}
+var comparisons = []comparison{{gated, plain}, {shipped, plain400}, {gatedAtRest, plainAtRest}, {shipped, plain}, {refused, plain}}
 
 // turns is how often the columns take turns within a round. What else the machine does comes and goes within seconds: long turns would
 // put it on one column or the other.
@@ -121,7 +130,7 @@ func run(ctx context.Context, o options) (err error) {
 
 	fmt.Printf("%s, %d processors, %s; %d connections, %d rounds of %v\n", time.Now().Format("2006-01-02 15:04"), runtime.NumCPU(),
 		runtime.Version(), o.connections, o.rounds, o.duration)
-	if err := b.printMemory(); err != nil {
+	if err := b.printMemory("fresh and idle"); err != nil {
 		return err
 	}
 
@@ -144,7 +153,12 @@ func run(ctx context.Context, o options) (err error) {
 		case <-time.After(o.pause):
 		}
 	}
+	fmt.Println()
 	report(os.Stdout, results)
+	fmt.Println()
+	if err := b.printMemory("after that"); err != nil {
+		return err
+	}
 	if o.profile != "" {
 		return b.profiles(ctx, o)
 	}

@@ -136,6 +136,9 @@ func (b *bench) open(ctx context.Context, s site, number int) (*running, error) 
 		return nil, err
 	}
 	env := []string{"GOGC=" + s.gogc, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}
+	if s.gogc == atRest {
+		env = append(env, "GOMEMLIMIT=256MiB")
+	}
 	r.process, err = start(ctx, addr, env, b.binary, "run", "--config", config)
 	return r, err
 }
@@ -196,16 +199,15 @@ func signIn(ctx context.Context, dir string) (session string, err error) {
 	return at.Session, err
 }
 
-// printMemory says what the processes hold that nobody has asked anything yet.
-func (b *bench) printMemory() error {
-	for _, i := range []int{plain, gated} {
+// printMemory says what the processes hold.
+func (b *bench) printMemory(when string) error {
+	for _, i := range []int{plain, gated, shipped} {
 		resident, anonymous, err := b.servers[columns[i].site].memory()
 		if err != nil {
 			return err
 		}
-		fmt.Printf("fresh and idle, %s: %d MiB resident, of which %d MiB are not of the program file\n", columns[i].name, resident>>20, anonymous>>20)
+		fmt.Printf("%s, %s: %d MiB resident, of which %d MiB are not of the program file\n", when, columns[i].name, resident>>20, anonymous>>20)
 	}
-	fmt.Println()
 	return nil
 }
 
