@@ -249,7 +249,7 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	UseApp:            "Use your authenticator app instead",
 	ContinueButton:    "Continue",
 
-	EnableTitle:   "Set up two-factor sign-in",
+	EnableTitle:   "Set up your second factor",
 	EnableWhy:     "From now on, a password alone does not open this account. You also need a code from an app on your phone.",
 	EnableScan:    "Scan this code with an authenticator app.",
 	EnableImage:   "QR code with the key that stands as text below",
@@ -282,7 +282,7 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	InviteTitle:    "Choose your password",
 	InviteWhy:      "An account was made for you. Choose its password; next you set up two-factor sign-in.",
 	InviteButton:   "Set the password",
-	ReenrollTitle:  "Set up two-factor sign-in again",
+	ReenrollTitle:  "Set up your second factor again",
 	ReenrollWhy:    "Your second factor was reset. Type your password; next you set up a new one.",
 	NewPassword:    "Password",
 	RepeatPassword: "The same password again",
