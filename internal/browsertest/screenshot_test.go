@@ -50,6 +50,9 @@ func (b *tab) shoot(name string) *tab {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		b.t.Fatal(err)
 	}
+	if !b.scripts {
+		name += "-without-script"
+	}
 	for _, v := range []viewport{wide, phone} {
 		b.resize(v)
 		for _, scheme := range []string{"light", "dark"} {

@@ -52,10 +52,12 @@ type snapshot struct {
 	Title      string   `json:"title"`
 	Headings   []string `json:"headings"`
 	Text       string   `json:"text"`
+	Settled    bool     `json:"settled"`
 	Focus      string   `json:"focus"`     // id of the field that has the focus
 	Ring       bool     `json:"ring"`      // and whether that can be seen
 	Invalid    bool     `json:"invalid"`   // whether it is marked as wrong
 	Described  string   `json:"described"` // what is read aloud beside its label
+	InView     bool     `json:"inView"`    // whether the problem can be seen without scrolling
 	Unlabeled  []string `json:"unlabeled"`
 	SmallAims  []string `json:"smallAims"`
 	Unfinished []string `json:"unfinished"` // pictures that did not load
@@ -71,10 +73,12 @@ const takeSnapshot = `(() => {
 		title: document.title,
 		headings: all("h1").map((h) => h.textContent),
 		text: document.body.innerText,
+		settled: !document.querySelector("[autofocus]") || at !== document.body,
 		focus: at.id,
 		ring: getComputedStyle(at).outlineStyle !== "none",
 		invalid: at.getAttribute("aria-invalid") === "true",
 		described: ids.map((id) => document.getElementById(id)?.textContent ?? "nothing has the id " + id).join(" "),
+		inView: all("#problem").some((p) => { const r = p.getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight; }),
 		unlabeled: all("input:not([type=hidden])").filter((i) => !i.labels.length).map((i) => i.outerHTML),
 		smallAims: all("input:not([type=hidden]), button, .button").filter(seen)
 			.filter((e) => { const r = (e.labels?.[0]?.contains(e) ? e.labels[0] : e).getBoundingClientRect(); return r.width < 24 || r.height < 24; })
@@ -86,9 +90,20 @@ const takeSnapshot = `(() => {
 // newTab opens a browser window of its own on the site.
 func newTab(t *testing.T, origin string) *tab {
 	t.Helper()
+	return openTab(t, origin, chromedp.WithNewBrowserContext())
+}
+
+// secondTab opens another tab of the same person, with the same cookies.
+func (b *tab) secondTab() *tab {
+	b.t.Helper()
+	return openTab(b.t, b.origin, chromedp.WithExistingBrowserContext(chromedp.FromContext(b.ctx).BrowserContextID))
+}
+
+func openTab(t *testing.T, origin string, window chromedp.ContextOption) *tab {
+	t.Helper()
 	b := &tab{t: t, origin: origin, scripts: true}
 	var cancel context.CancelFunc
-	b.ctx, cancel = chromedp.NewContext(chromium(t), chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
+	b.ctx, cancel = chromedp.NewContext(chromium(t), window, chromedp.WithListener(b.listen))
 	t.Cleanup(func() {
 		cancel()
 		b.mu.Lock()
@@ -171,10 +186,22 @@ func (b *tab) leads(steps ...chromedp.Action[chromedp.Void]) *tab {
 	return b.look()
 }
 
+// look takes in the page. The browser moves the focus to where the page wants it with the first frame that it paints, which may come
+// after the page counts as loaded.
 func (b *tab) look() *tab {
 	b.t.Helper()
-	b.page = get(b, chromedp.Evaluate[snapshot](takeSnapshot))
-	return b
+	deadline, tick := time.After(patience), time.Tick(10*time.Millisecond)
+	for {
+		b.page = get(b, chromedp.Evaluate[snapshot](takeSnapshot))
+		if b.page.Settled {
+			return b
+		}
+		select {
+		case <-tick:
+		case <-deadline:
+			b.t.Fatalf("%s: the focus did not go to the field that has autofocus", b.page.Path)
+		}
+	}
 }
 
 // open goes to a path of the site, or to a whole address.
@@ -227,8 +254,11 @@ func (b *tab) sees(status int, path string, texts ...string) *tab {
 // reads the sentence there.
 func (b *tab) refused(status int, path, sentence, field string) *tab {
 	b.t.Helper()
+	p := b.page // as it was loaded: sees tries other sizes
 	b.sees(status, path, sentence)
-	switch p := b.page; {
+	switch {
+	case !p.InView:
+		b.t.Errorf("%s: where the browser scrolls to, the problem is out of sight", path)
 	case p.Focus != field:
 		b.t.Errorf("%s: the focus is at %q, want %q", path, p.Focus, field)
 	case !p.Invalid || !strings.Contains(p.Described, sentence):

@@ -134,6 +134,9 @@ func (b *tab) backupCodes() []string {
 			b.t.Errorf("on paper there is no %q:\n%s", want, paper)
 		}
 	}
+	if lines := strings.Fields(paper); len(lines) != 2+10 {
+		b.t.Errorf("on paper there is more than the codes and whose they are:\n%s", paper)
+	}
 	for _, button := range []string{"Copy", "Download", "Print", "I have saved them"} {
 		if strings.Contains(paper, button) {
 			b.t.Errorf("on paper there is the button %q:\n%s", button, paper)
