@@ -93,8 +93,10 @@ func begin(t *testing.T, global, option, sites string) *house {
 func beginIn(t *testing.T, dir, global, option, sites string) *house {
 	t.Helper()
 	h := &house{dir: dir, exited: make(chan struct{}), said: &logbook{serving: make(chan struct{})}}
+	if !strings.HasPrefix(global, "admin ") {
+		global = "admin unix/" + h.socket() + "|0600\n\t" + global
+	}
 	config := fmt.Sprintf(`{
-	admin unix/%s|0600
 	auto_https disable_redirects
 	local_certs
 	skip_install_trust
@@ -110,7 +112,7 @@ func beginIn(t *testing.T, dir, global, option, sites string) *house {
 	}
 }
 %s
-`, h.socket(), global, h.data(), pastSteps, option, sites)
+`, global, h.data(), pastSteps, option, sites)
 	if err := os.WriteFile(h.caddyfile(), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,12 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, 
 }
 
 // pass hands a request on. One with a session ends with it, which is how a WebSocket or a stream is closed when somebody signs out.
+//
+// What is told and taken away goes into the request that we were given, not into a copy: where next fails, the caller's error pages
+// get that one, and they may be an application too. For the same reason no cookie of ours stays among the headers of an answer that
+// next left to the caller.
 func (s *Site) pass(w http.ResponseWriter, r *http.Request, session *auth.Session, next Next) error {
+	s.tell.Tell(r, session)
 	if session != nil {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		stop := session.Watch(func() { cancel(ErrSessionEnded) })
@@ -83,6 +88,7 @@ func (s *Site) pass(w http.ResponseWriter, r *http.Request, session *auth.Sessio
 		defer stop()
 		r = r.WithContext(ctx)
 	}
-	s.tell.Tell(r, session)
-	return next(identity.GuardResponse(w), r, session)
+	err := next(identity.GuardResponse(w), r, session)
+	visit.StripSetCookies(w.Header())
+	return err
 }

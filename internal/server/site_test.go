@@ -240,3 +240,26 @@ func TestNewSiteRefuses(t *testing.T) {
 		t.Error("skipping everything was accepted")
 	}
 }
+
+// An answer that the application leaves to the server or to error pages plants no cookie of ours either, and those pages get a request
+// without trailers.
+func TestWhatIsLeftToTheCaller(t *testing.T) {
+	b := authtest.New(t)
+	site := newSite(t, b)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	r := httptest.NewRequest("POST", "/app", strings.NewReader("body"))
+	r.ContentLength, r.Trailer = -1, http.Header{"Remote-User": {"root"}}
+	r.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Session), Value: alice.Session})
+	w := httptest.NewRecorder()
+	err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, func(w http.ResponseWriter, _ *http.Request, _ *auth.Session) error {
+		w.Header().Add("Set-Cookie", "__Host-nightlatch=planted; Secure; Path=/")
+		w.Header().Add("Set-Cookie", "theirs=1")
+		return errors.New("out of order")
+	})
+	if got := w.Header().Values("Set-Cookie"); err == nil || len(got) != 1 || got[0] != "theirs=1" {
+		t.Errorf("got %v and cookies %q, want an error and theirs alone", err, got)
+	}
+	if r.Trailer != nil || len(r.Header.Values("Cookie")) > 0 {
+		t.Errorf("the request still has trailers %q and cookies %q", r.Trailer, r.Header.Values("Cookie"))
+	}
+}

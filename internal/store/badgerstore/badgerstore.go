@@ -39,8 +39,9 @@ type Options struct {
 
 // Store is a [store.Store] in Badger.
 type Store struct {
-	db  *badger.DB
-	log *slog.Logger
+	db   *badger.DB
+	log  *slog.Logger
+	free func(dir string) (bytes uint64, err error)
 
 	// Badger can panic when it is closed under a transaction or a sweep, so Close waits for all in running. mu orders the
 	// two: a transaction either sees closed, or is counted before Close begins to wait.
@@ -82,6 +83,7 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		db:   db,
 		log:  o.Logger,
+		free: free,
 		turn: make(chan struct{}, 1),
 		stop: make(chan struct{}),
 	}
@@ -165,6 +167,9 @@ func (s *Store) Update(ctx context.Context, fn func(store.Tx) error) error {
 		return err
 	}
 	defer s.running.Done()
+	if err := s.room(); err != nil {
+		return err
+	}
 	for try := range maxTries {
 		if try == eagerTries {
 			select {
