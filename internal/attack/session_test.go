@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nightlatch/nightlatch/internal/wiretest"
@@ -271,6 +272,58 @@ func TestSessions(t *testing.T) {
 		b.send("GET", "/_nightlatch/sudo", nil) // … and does not go on
 		if b.status == 200 {
 			t.Error("the step-up outlives the session")
+		}
+	})
+
+	// No request that begins after the end of a session was answered passes, however many are under way.
+	t.Run("SE5EndUnderLoad", func(t *testing.T) {
+		judy, b := enroll(t, "judy")
+		for round, end := range []func(){
+			b.signOut,
+			func() { s.operate(t, "DELETE", "/nightlatch/users/judy/sessions", "") },
+			func() { s.operate(t, "POST", "/nightlatch/users/judy/disable", "") },
+		} {
+			if round > 0 {
+				b.signIn(judy)
+			}
+			cookie := "__Host-nightlatch=" + b.session()
+			var ended atomic.Bool
+			var passed, late atomic.Int32
+			var load sync.WaitGroup
+			stop, warm := make(chan struct{}), make(chan struct{})
+			for i := range 6 {
+				conn := wiretest.Dial(t, s.tls, secure("app.test"))
+				load.Go(func() {
+					for n := 0; ; n++ {
+						after := ended.Load()
+						conn.Send("GET /x HTTP/1.1\r\nHost: app.test\r\nAccept: text/html\r\nCookie: " + cookie + "\r\n\r\n")
+						switch r := conn.Response("GET"); {
+						case r.Status == 200 && after:
+							late.Add(1)
+						case r.Status == 200:
+							passed.Add(1)
+						}
+						if i == 0 && n == 20 {
+							close(warm)
+						}
+						select {
+						case <-stop:
+							if after {
+								return
+							}
+						default:
+						}
+					}
+				})
+			}
+			<-warm
+			end()
+			ended.Store(true)
+			close(stop)
+			load.Wait()
+			if passed.Load() == 0 || late.Load() > 0 {
+				t.Errorf("round %d: %d requests passed before the end and %d after it", round, passed.Load(), late.Load())
+			}
 		}
 	})
 
