@@ -156,6 +156,10 @@ func run(ctx context.Context, o options) (err error) {
 	fmt.Println()
 	report(os.Stdout, results)
 	fmt.Println()
+	if err := b.printAllocations(ctx, max(o.duration/4, 100*time.Millisecond)); err != nil {
+		return err
+	}
+	fmt.Println()
 	if err := b.printMemory("after that"); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -259,6 +260,72 @@ func (b *bench) turn(ctx context.Context, i int, d time.Duration) (result, error
 	return result{answers: answers, took: took, cpu: after - before}, err
 }
 
+// printAllocations counts what a request of each column allocates, in one more turn. It is the one measure here that does not depend on
+// what else the machine does.
+func (b *bench) printAllocations(ctx context.Context, d time.Duration) error {
+	for i, c := range columns {
+		s := b.servers[c.site]
+		objects, bytes, err := s.allocated(ctx)
+		if err != nil {
+			return err
+		}
+		r, err := b.turn(ctx, i, d)
+		if err != nil {
+			return err
+		}
+		moreObjects, moreBytes, err := s.allocated(ctx)
+		if err != nil {
+			return err
+		}
+		n := float64(max(r.answers, 1))
+		fmt.Printf("%s: %.0f allocations, %.1f KB per request\n", c.name, (moreObjects-objects)/n, (moreBytes-bytes)/n/1000)
+	}
+	return nil
+}
+
+// allocated is what the process has allocated since its start, as Caddy's metrics say it.
+func (r *running) allocated(ctx context.Context) (objects, bytes float64, err error) {
+	resp, err := get(ctx, "http://"+r.admin+"/metrics")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer resp.Body.Close()
+	metrics, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(metrics)) {
+		for name, into := range map[string]*float64{"go_memstats_mallocs_total ": &objects, "go_memstats_alloc_bytes_total ": &bytes} {
+			if value, ok := strings.CutPrefix(line, name); ok {
+				if *into, err = strconv.ParseFloat(strings.TrimSpace(value), 64); err != nil {
+					return 0, 0, err
+				}
+			}
+		}
+	}
+	if objects == 0 || bytes == 0 {
+		return 0, 0, errors.New("the metrics of Caddy do not say what it allocates")
+	}
+	return objects, bytes, nil
+}
+
+// get asks an admin endpoint.
+func get(ctx context.Context, url string) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("asking %s: status %d", url, resp.StatusCode)
+	}
+	return resp, nil
+}
+
 // profiles writes one CPU profile of each column, taken under load from the admin endpoint.
 func (b *bench) profiles(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.profile, 0o755); err != nil {
@@ -278,18 +345,11 @@ func (b *bench) profiles(ctx context.Context, o options) error {
 
 func (b *bench) profile(ctx context.Context, c column, dir string, seconds int) error {
 	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.servers[c.site].admin, seconds)
-	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	resp, err := get(ctx, url)
 	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
+		return fmt.Errorf("profiling %s: %w", c.name, err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("profiling %s: status %d", c.name, resp.StatusCode)
-	}
 	name := strings.NewReplacer(" ", "-", ",", "", "=", "").Replace(c.name) + ".pprof"
 	f, err := os.Create(filepath.Join(dir, name))
 	if err != nil {
