@@ -103,7 +103,7 @@ func TestLateEnrollment(t *testing.T) {
 	bob := bench.AddUser(t, auth.NewUser{Name: "bob"})
 	b := newTab(t, front.URL)
 	b.open("/desk").fill("name", "bob", "password", bob.Password).press("Sign in").sees(200, "/desk", "bob sees /desk")
-	b.open("/_nightlatch/account").sees(200, "/_nightlatch/account", "None yet").shoot("33-account-without-factor")
+	b.open("/_nightlatch/account").sees(200, "/_nightlatch/account", "None yet").saysNot("backup code").shoot("33-account-without-factor")
 	b.open("/page").sees(200, "/_nightlatch/two-factor/enable")
 	phone := b.scan()
 	phone.now = bench.Clock.Now

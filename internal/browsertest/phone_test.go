@@ -61,7 +61,7 @@ func (b *tab) comparePicture(key otp.Key) {
 	want, _ := modules(b.t, drawn)
 	for _, scheme := range []string{"light", "dark"} {
 		b.scheme(scheme)
-		got, quiet := modules(b.t, get(b, chromedp.ScreenshotScale(chromedp.CSS("img.qr"), 2)))
+		got, quiet := modules(b.t, b.picture("img.qr", 2))
 		if quiet < 4 {
 			b.t.Errorf("%s: the white around the QR code is %.1f modules wide, want 4", scheme, quiet)
 		}
@@ -70,6 +70,7 @@ func (b *tab) comparePicture(key otp.Key) {
 		}
 	}
 	b.scheme("light")
+	b.resize(wide)
 }
 
 // modules reads the modules of a QR code from a picture, one line of # and blanks for each row, and how many modules of white surround it.

@@ -39,6 +39,7 @@ type tab struct {
 	ctx      context.Context
 	origin   string
 	scripts  bool
+	window   viewport
 	status   int // of the page that is shown
 	page     snapshot
 	mu       sync.Mutex
@@ -250,6 +251,14 @@ func (b *tab) sees(status int, path string, texts ...string) *tab {
 	return b
 }
 
+func (b *tab) saysNot(words string) *tab {
+	b.t.Helper()
+	if strings.Contains(b.page.Text, words) {
+		b.t.Errorf("%s says %q:\n%s", b.page.Path, words, b.page.Text)
+	}
+	return b
+}
+
 // refused checks that a form came back with this one sentence, that the focus is where the person goes on, and that a screen reader
 // reads the sentence there.
 func (b *tab) refused(status int, path, sentence, field string) *tab {
@@ -303,6 +312,7 @@ func (b *tab) isFit(path string) {
 
 func (b *tab) resize(v viewport) {
 	b.t.Helper()
+	b.window = v
 	b.do(chromedp.EmulateViewport(int64(v.width), int64(v.height)))
 }
 
