@@ -185,9 +185,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	repl.DeleteByPrefix("http.auth.user.")
 	v := visitOf(r, vars)
 	h.keepLinkFromLog(r, v, vars)
-	if tooEarly(r, v) {
-		return caddyhttp.Error(http.StatusTooEarly, errors.New("a sign-in cannot be sent as TLS early data, which can be replayed"))
-	}
 	h.warnOfForgeableAddress(r, vars)
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
 		vars[passedVar] = true

@@ -162,18 +162,18 @@ func canonicalJSON(v any) string {
 
 // compile makes the rule into one of the gate's. byDefault is the rule for what no other one matches.
 func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
-	rule := gate.Rule{Action: actions[r.Action], Need: r.need(), Text: r.text()}
+	rule := *r.gated()
 	if r.isDefault() {
 		return rule, nil
 	}
 	rule.Matcher = canonicalJSON(r.MatcherSetsRaw)
 	rule.PathBound = r.pathBound()
-	rule.Always = slices.ContainsFunc(r.MatcherSetsRaw, func(set caddy.ModuleMap) bool { return len(set) == 0 })
+	rule.Always = slices.ContainsFunc(r.MatcherSetsRaw, matchesAll)
 	paths := make([][]string, len(r.MatcherSetsRaw))
 	for i, set := range r.MatcherSetsRaw {
 		paths[i], _ = pathPatterns(set) // a malformed one is refused by LoadModule, which also clears the raw sets
 	}
-	parts, opens := r.lookedAt(), r.relaxes(byDefault)
+	parts, opens := r.lookedAt(), r.opens(byDefault)
 	loaded, err := ctx.LoadModule(r, "MatcherSetsRaw")
 	if err != nil {
 		return rule, fmt.Errorf("loading matchers: %w", err)
@@ -189,6 +189,12 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 	}
 	rule.Match = careful(sets.AnyMatchWithError, parts, opens)
 	return rule, nil
+}
+
+// matchesAll tells whether a set matches every request: it has no matcher, or a path that leaves nothing out.
+func matchesAll(set caddy.ModuleMap) bool {
+	patterns, only := onlyPaths(set)
+	return len(set) == 0 || only && slices.ContainsFunc(patterns, func(p string) bool { return p == "*" || p == "/*" })
 }
 
 // blindToPath are the matchers that cannot look at the path, nor at anything that a rewrite or another handler may have derived from
@@ -208,24 +214,14 @@ func (r *Rule) pathBound() bool {
 	return false
 }
 
-// relaxes tells whether the rule asks less than the default and nothing more: then a path that only looks like its own must not match.
-// A rule that asks for something else altogether is left to match generously, since the default may be the weaker of the two.
-func (r *Rule) relaxes(byDefault *Rule) bool {
-	if r.Action == "skip" || byDefault.Action == "deny" {
-		return true
-	}
-	if r.Action == "deny" {
-		return false
-	}
-	less, all := r.need(), byDefault.need()
-	return less.Level <= all.Level && within(all.Groups, less.Groups) && within(all.Users, less.Users) &&
-		within(all.Methods, less.Methods) && (less.MaxAge == 0 || all.MaxAge > 0 && all.MaxAge <= less.MaxAge)
+// gated is the rule as the gate judges it, but for what it matches.
+func (r *Rule) gated() *gate.Rule {
+	return &gate.Rule{Action: actions[r.Action], Need: r.need(), Text: r.text()}
 }
 
-// within tells whether each of a is in b; an empty list is everything.
-func within[S ~string](a, b []S) bool {
-	return len(b) == 0 || len(a) > 0 && !slices.ContainsFunc(a, func(s S) bool { return !slices.Contains(b, s) })
-}
+// opens tells whether the rule asks nothing that the default does not ask: then a request that only looks like its own must not match.
+// A rule that asks for something else altogether is left to match generously, since the default may be the weaker of the two.
+func (r *Rule) opens(byDefault *Rule) bool { return byDefault.gated().Covers(r.gated()) }
 
 // demandExactCase adds to each set with a path matcher that the case is as written. Caddy's own path matcher folds it, which is right
 // for a rule that protects and wrong for one that opens: /Public may be another file than /public (PC-10).

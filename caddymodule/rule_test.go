@@ -81,7 +81,7 @@ func TestRelaxes(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := c.rule.relaxes(&c.byDefault); got != c.want {
+			if got := c.rule.opens(&c.byDefault); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})

@@ -82,9 +82,3 @@ func isLoopbackHost(hostPort string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
 }
-
-// tooEarly tells whether the request came before the TLS handshake was over and means something to us: early data can be replayed by
-// whoever recorded it, and its sender's address is not verified (RFC 8470).
-func tooEarly(r *http.Request, v visit.Visit) bool {
-	return r.TLS != nil && !r.TLS.HandshakeComplete && strings.HasPrefix(v.URL.Path, visit.Prefix)
-}

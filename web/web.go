@@ -151,3 +151,13 @@ func See(w http.ResponseWriter, path string) {
 	w.Header().Set("Location", path)
 	w.WriteHeader(http.StatusSeeOther)
 }
+
+// LeaveUnread has an answer sent at once, whatever the client still means to send. Before it answers, net/http reads up to 256 KiB of
+// an unread body, and it does not know how long that is, or that the client waits to be asked for it, once Caddy has wrapped the body.
+// Who sends nothing would hear nothing. HTTP/2 answers on its own.
+func LeaveUnread(w http.ResponseWriter, r *http.Request) {
+	const readAnyway = 256 << 10
+	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > readAnyway || r.Header["Expect"] != nil) {
+		w.Header().Set("Connection", "close")
+	}
+}

@@ -131,7 +131,7 @@ func (s *Service) openAttempt(t store.Tx, value string, now time.Time) (*held, e
 		if err != nil {
 			return nil, err
 		}
-		if !found || r.over(now, time.Time{}) {
+		if !found || r.over(now, s.cache.lastSeen(id)) {
 			return nil, fail(AttemptGone)
 		}
 	}
@@ -551,7 +551,7 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 		if err != nil {
 			return err
 		}
-		if !found || !exists || u.Disabled || r.over(t.now, time.Time{}) {
+		if !found || !exists || u.Disabled || r.over(t.now, s.cache.lastSeen(live.ID)) {
 			return errNotSignedIn
 		}
 		f, err := loadFactors(t, u.ID)
@@ -571,6 +571,9 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 		if a.next(&f, t.now) == StepDone {
 			p = Progress{Step: StepDone, ReturnTo: returnTo}
 			return nil
+		}
+		if _, err := t.reserve([]limit{stepUpLimit(live.ID)}); err != nil {
+			return err
 		}
 		p, err = t.begin(u, a)
 		return err

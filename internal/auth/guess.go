@@ -23,15 +23,15 @@ import (
 // Fifty is below the hundred consecutive failures of NIST SP 800-63B-4 §3.2.2. With two acceptable steps of six digits fifty tries find
 // a code once in ten thousand stops. The counter of a name is the same for names that nobody has, so that it tells nothing.
 const (
-	freeTries    = 5                // failures before the first wait
-	firstWait    = 5 * time.Second  // doubles with each further failure
-	longestWait  = 15 * time.Minute // of a single wait, also when the clock jumps
-	stopAt       = 50               // consecutive failures
-	networkTries = 100              // failures that a network may have in hand …
-	networkEvery = 36 * time.Second // … and how soon one of them is forgotten
-	counterLife  = 7 * 24 * time.Hour
-	knownLife    = 90 * 24 * time.Hour
-	knownMost    = 20
+	freeTries   = 5                // failures before the first wait
+	firstWait   = 5 * time.Second  // doubles with each further failure
+	longestWait = 15 * time.Minute // of a single wait, also when the clock jumps
+	stopAt      = 50               // consecutive failures
+	leakTries   = 100              // failures that a leaking counter may hold …
+	leakEvery   = 36 * time.Second // … and how soon one of them is forgotten
+	counterLife = 7 * 24 * time.Hour
+	knownLife   = 90 * 24 * time.Hour
+	knownMost   = 20
 )
 
 // counter is how often something has failed in a row, or, for a network, how many failures it has not yet worked off.
@@ -54,10 +54,10 @@ func (c counter) wait(now time.Time) time.Duration {
 
 // limit is one counter that a try must pass.
 type limit struct {
-	key     string
-	stops   bool // at stopAt, until cleared
-	network bool // forgets one failure every networkEvery instead of all at a success
-	life    time.Duration
+	key   string
+	stops bool // at stopAt, until cleared
+	leaks bool // forgets one failure every leakEvery instead of all at a success
+	life  time.Duration
 }
 
 // reserve raises every counter of a try before anything is checked, and returns how many in a row this failure would be. When one of
@@ -71,10 +71,10 @@ func (t *tx) reserve(limits []limit) (inARow int, err error) {
 			return 0, err
 		}
 		switch {
-		case l.network:
+		case l.leaks:
 			c.forget(t.now)
-			if c.Failures >= networkTries {
-				return 0, retry(TooManyTries, networkEvery)
+			if c.Failures >= leakTries {
+				return 0, retry(TooManyTries, leakEvery)
 			}
 		case l.stops && c.Failures >= stopAt:
 			return 0, fail(Stopped)
@@ -88,7 +88,7 @@ func (t *tx) reserve(limits []limit) (inARow int, err error) {
 	for i, l := range limits {
 		c := counters[i]
 		c.Failures, c.Last = c.Failures+1, t.now
-		if !l.network {
+		if !l.leaks {
 			inARow = max(inARow, c.Failures)
 		}
 		if err := t.putCounter(l, c); err != nil {
@@ -108,7 +108,7 @@ func (t *tx) putCounter(l limit, c counter) error {
 
 // forget works off a network's failures. A clock that went back forgets nothing and adds nothing.
 func (c *counter) forget(now time.Time) {
-	if worked := int(now.Sub(c.Last) / networkEvery); worked > 0 {
+	if worked := int(now.Sub(c.Last) / leakEvery); worked > 0 {
 		c.Failures = max(c.Failures-worked, 0)
 	}
 }
@@ -123,7 +123,7 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 		if !found {
 			continue
 		}
-		if succeeded && !l.network {
+		if succeeded && !l.leaks {
 			c.Failures = 0
 		} else {
 			c.Failures = max(c.Failures-1, 0)
@@ -158,7 +158,13 @@ func (t *tx) codeLimits(userID string, m Method) ([]limit, error) {
 }
 
 func (t *tx) networkLimit() limit {
-	return limit{key: "guess/net/" + network(t.client.Address), network: true, life: networkTries * networkEvery}
+	return limit{key: "guess/net/" + network(t.client.Address), leaks: true, life: leakTries * leakEvery}
+}
+
+// stepUpLimit bounds how many step-ups a session begins, a hundred in hand and one more every leakEvery. A link is enough to begin
+// one, and each is a record in the store.
+func stepUpLimit(sessionID string) limit {
+	return limit{key: "step-up/" + sessionID, leaks: true, life: leakTries * leakEvery}
 }
 
 func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }

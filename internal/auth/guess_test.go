@@ -357,3 +357,48 @@ func TestST6TheClockGoesBack(t *testing.T) {
 		}
 	}
 }
+
+func TestStepUpsAreBounded(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	b.Clock.Move(20 * time.Minute)
+	need := auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Minute}
+	for i := range 100 {
+		if _, err := b.StepUp(t.Context(), authtest.Client, alice.Session, need, ""); err != nil {
+			t.Fatalf("step-up %d: %v", i+1, err)
+		}
+	}
+	sets := b.Store.Sets()
+	for range 100 {
+		_, err := b.StepUp(t.Context(), authtest.Client, alice.Session, need, "")
+		wantKind(t, err, auth.TooManyTries, "the 101st step-up of a session")
+	}
+	if n := b.Store.Sets() - sets; n != 0 {
+		t.Errorf("refused step-ups wrote %d records", n)
+	}
+	b.Clock.Move(time.Minute)
+	if _, err := b.StepUp(t.Context(), authtest.Client, alice.Session, need, ""); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+}
+
+// TestShortIdleStepUp: what memory knows of the last use counts in a step-up as it does at the gate.
+func TestShortIdleStepUp(t *testing.T) {
+	b := authtest.New(t)
+	short := auth.DefaultSettings
+	short.Idle = time.Minute
+	b.Service = b.With(auth.View{Settings: short})
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	for range 10 {
+		b.Clock.Move(25 * time.Second)
+		if _, err := b.Session(t.Context(), alice.Session); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := b.StepUp(t.Context(), authtest.Client, alice.Session, auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Minute}, "")
+	p = wantStep(t, p, err, auth.StepPassword, "a step-up of a session that was used every 25 seconds")
+	p, err = b.ReenterPassword(t.Context(), authtest.Client, p.Attempt, alice.Password)
+	p = wantStep(t, p, err, auth.StepCode, "its password")
+	p, err = b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, alice.Code())
+	wantStep(t, p, err, auth.StepDone, "its code")
+}

@@ -194,7 +194,7 @@ func (t *tx) rotate(u *userRecord, a *attempt) (value string, expires time.Time,
 	if err != nil {
 		return "", expires, err
 	}
-	if !found || r.over(t.now, time.Time{}) {
+	if !found || r.over(t.now, t.cache.lastSeen(r.ID)) {
 		return "", expires, fail(AttemptGone)
 	}
 	id, err := hex.DecodeString(r.ID)

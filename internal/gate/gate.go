@@ -63,7 +63,7 @@ func New(cfg Config) (*Gate, error) {
 	}
 	g := &Gate{byDefault: byDefault, now: cfg.Now, brand: cfg.Brand, log: cfg.Log}
 	for _, o := range ordered {
-		g.rules = append(g.rules, rule{o, !o.covers(&byDefault)})
+		g.rules = append(g.rules, rule{o, !o.Covers(&byDefault)})
 	}
 	if g.now == nil {
 		g.now = time.Now

@@ -85,16 +85,6 @@ func (d *Decision) refusal() *refusal {
 // retryAfter is what a client is asked to wait for a store that does not answer, in seconds. A restart takes less.
 const retryAfter = "5"
 
-// leaveUnread has a refusal sent at once, whatever the client still means to send. Before it answers, net/http reads up to 256 KiB of
-// an unread body, and it does not know how long that is, or that the client waits to be asked for it, once Caddy has wrapped the body.
-// Who sends nothing would hear nothing. HTTP/2 answers on its own.
-func leaveUnread(w http.ResponseWriter, r *http.Request) {
-	const readAnyway = 256 << 10
-	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > readAnyway || r.Header["Expect"] != nil) {
-		w.Header().Set("Connection", "close")
-	}
-}
-
 // Refuse answers a request that Check did not let pass. The body of the request is not read.
 //
 // A person is led to the page where what is missing can be proven: at once from a link, by a link in a new tab from a form, since a
@@ -105,7 +95,7 @@ func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d D
 	if d.Reason == Unavailable {
 		g.logUnavailable(r, d.Err)
 	}
-	leaveUnread(w, r)
+	web.LeaveUnread(w, r)
 	what := d.refusal()
 	sender := dialectOf(r)
 	if sender == grpc {

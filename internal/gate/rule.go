@@ -151,12 +151,12 @@ func eachOnce[S ~string](what string, list []S) error {
 	return nil
 }
 
-// covers tells whether whoever satisfies the rule satisfies other too. A rule that does not cover the default relaxes it.
-func (rule *Rule) covers(other *Rule) bool {
+// Covers tells whether whoever satisfies the rule satisfies other too. A rule that does not cover the default relaxes it.
+func (rule *Rule) Covers(other *Rule) bool {
 	switch {
-	case rule.Action == Deny:
+	case rule.Action == Deny, other.Action == Skip:
 		return true
-	case rule.Action == Skip, other.Action != Require:
+	case rule.Action == Skip, other.Action == Deny:
 		return false
 	}
 	a, b := &rule.Need, &other.Need

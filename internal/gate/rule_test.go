@@ -161,7 +161,7 @@ func TestCovers(t *testing.T) {
 		{"any method", requires(twoFactor), totp, false},
 	}
 	for _, tt := range tests {
-		if got := tt.rule.covers(&tt.other); got != tt.want {
+		if got := tt.rule.Covers(&tt.other); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -103,6 +103,7 @@ func routes() []route {
 // ServeHTTP answers a request whose target, as the client sent it, begins with visit.Prefix.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit) {
 	q := &request{Request: r, w: w, visit: v, portal: p}
+	web.LeaveUnread(w, r) // most of what can be wrong with a request is found before its form is read
 	if !plainlySpelled(v.URL) {
 		q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
 		return
