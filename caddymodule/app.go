@@ -22,6 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/otp"
 	"github.com/nightlatch/nightlatch/internal/server"
 )
 
@@ -166,7 +167,7 @@ func (a *App) openService() (*auth.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return core.Service().With(auth.View{Settings: a.settings(), Event: a.tell, Log: a.log}), nil
+	return core.Service().With(auth.View{Settings: a.settings(), Event: a.tell}), nil
 }
 
 // addSite notes what a protected site asks. All sites are provisioned before the first request.
@@ -234,8 +235,8 @@ func (a *App) check() error {
 }
 
 func (t *TOTP) check() error {
-	if t.PastSteps != nil && (*t.PastSteps < 0 || *t.PastSteps > 10) {
-		return fmt.Errorf("totp past_steps is %d; allowed: 0 to 10", *t.PastSteps)
+	if t.PastSteps != nil && (*t.PastSteps < 0 || *t.PastSteps > otp.MaxPastSteps) {
+		return fmt.Errorf("totp past_steps is %d; allowed: 0 to %d", *t.PastSteps, otp.MaxPastSteps)
 	}
 	return nil
 }

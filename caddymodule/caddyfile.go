@@ -224,8 +224,20 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			"rules for parts of it go into its block, as in: skip /public/*", h.Val())
 	}
 	site := new(Handler)
+	var lines []caddyfile.Dispenser // where each rule stands
 	rule := func(parse func(httpcaddyfile.Helper, *Rule) error) func(*caddyfile.Dispenser) error {
-		return func(*caddyfile.Dispenser) error { return site.parseRule(h, parse) }
+		return func(d *caddyfile.Dispenser) error {
+			r := &Rule{Action: d.Val()}
+			if err := parseMatchers(h, r); err != nil {
+				return err
+			}
+			if err := parse(h, r); err != nil {
+				return err
+			}
+			site.Rules = append(site.Rules, r)
+			lines = append(lines, *d)
+			return nil
+		}
 	}
 	err := words{
 		"require": rule(parseRequire),
@@ -236,25 +248,10 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err != nil {
 		return nil, err
 	}
+	if i, err := checkAll(site.Rules); err != nil {
+		return nil, lines[i].WrapErr(err)
+	}
 	return h.NewRoute(nil, site), nil
-}
-
-func (s *Handler) parseRule(h httpcaddyfile.Helper, parse func(httpcaddyfile.Helper, *Rule) error) error {
-	r := &Rule{Action: h.Val()}
-	if err := parseMatchers(h, r); err != nil {
-		return err
-	}
-	if err := parse(h, r); err != nil {
-		return err
-	}
-	if err := r.check(); err != nil {
-		return h.WrapErr(err)
-	}
-	if err := clash(s.Rules, r); err != nil {
-		return h.WrapErr(err)
-	}
-	s.Rules = append(s.Rules, r)
-	return nil
 }
 
 // parseMatchers reads what matchers the line begins with.
@@ -269,7 +266,7 @@ func parseMatchers(h httpcaddyfile.Helper, r *Rule) error {
 			return nil
 		}
 		if set == nil {
-			return h.Err("'*' matches everything; a rule for everything is written without a matcher")
+			return h.Err("'*' matches everything; a rule for everything is written without a matcher, and skip cannot be one")
 		}
 		r.MatcherSetsRaw = append(r.MatcherSetsRaw, set)
 	}

@@ -108,15 +108,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 }
 
 func (h *Handler) compile(ctx caddy.Context) ([]gate.Rule, error) {
-	byDefault := &Rule{Action: "require"}
-	for i, r := range h.Rules {
-		if err := errors.Join(r.check(), clash(h.Rules[:i], r)); err != nil {
-			return nil, fmt.Errorf("rule %d: %w", i+1, err)
-		}
-		if r.isDefault() {
-			byDefault = r
-		}
+	if i, err := checkAll(h.Rules); err != nil {
+		return nil, fmt.Errorf("rule %d: %w", i+1, err)
 	}
+	byDefault := defaultOf(h.Rules)
 	var rules []gate.Rule
 	for i, r := range h.Rules {
 		rule, err := r.compile(ctx, byDefault)

@@ -57,43 +57,67 @@ var (
 	actions = map[string]gate.Action{"require": gate.Require, "skip": gate.Skip, "deny": gate.Deny}
 )
 
-// check finds what is wrong with a rule by itself. It is what the parser asks, to name the line, and what a JSON configuration meets.
+// check finds what is wrong with a rule by itself: here the words that only a configuration has, in package gate what they mean.
 func (r *Rule) check() error {
-	action, ok := actions[r.Action]
-	if !ok {
+	if _, ok := actions[r.Action]; !ok {
 		return fmt.Errorf("unrecognized action '%s'; allowed: deny, require, skip", r.Action)
-	}
-	if action == gate.Skip && r.isDefault() {
-		return errors.New("skip needs a matcher: without one the whole site would be open")
-	}
-	if action != gate.Require && (r.Level != "" || len(r.Groups)+len(r.Users)+len(r.Methods) > 0 || r.MaxAge != 0) {
-		return fmt.Errorf("%s takes matchers only; a level, group, user, methods or max_age belongs to require", r.Action)
 	}
 	if _, ok := levels[r.Level]; !ok {
 		return fmt.Errorf("unrecognized level '%s'; allowed: password, two_factor", r.Level)
 	}
-	if r.MaxAge != 0 && time.Duration(r.MaxAge) < time.Minute {
-		return fmt.Errorf("max_age is %s; allowed: 1m or more", time.Duration(r.MaxAge))
-	}
-	for _, m := range r.Methods {
+	for i, m := range r.Methods {
 		if _, ok := methods[m]; !ok {
 			return fmt.Errorf("unrecognized method '%s'; allowed: totp", m)
 		}
+		if slices.Contains(r.Methods[:i], m) {
+			return fmt.Errorf("method '%s' is named twice", m) // the gate knows it under another name
+		}
 	}
-	if len(r.Methods) > 0 && levels[r.Level] != auth.LevelTwoFactor {
-		return errors.New("methods are second factors; they need the level two_factor")
-	}
-	return errors.Join(checkNames("group", r.Groups), checkNames("user", r.Users), checkNames("method", r.Methods))
+	return r.gated().Validate()
 }
 
-// checkNames refuses what cannot be a name: it could never match, so the rule would not say what it seems to.
-func checkNames(what string, names []string) error {
-	for i, n := range names {
-		switch {
-		case n == "" || strings.ContainsFunc(n, func(c rune) bool { return c <= ' ' || c == ',' || c == 0x7f }):
-			return fmt.Errorf("'%s' cannot be the name of a %s", n, what)
-		case slices.Contains(names[:i], n):
-			return fmt.Errorf("%s '%s' is named twice", what, n)
+// checkAll finds what is wrong with the rules of a site, and with which of them. It is what the parser asks, to name the line, and what
+// a JSON configuration meets.
+func checkAll(rules []*Rule) (at int, err error) {
+	byDefault := defaultOf(rules)
+	for i, r := range rules {
+		if err := r.check(); err != nil {
+			return i, err
+		}
+		if err := clash(rules[:i], r); err != nil {
+			return i, err
+		}
+	}
+	for i, r := range rules {
+		if !r.isDefault() && r.opens(byDefault) {
+			if err := r.checkOpening(); err != nil {
+				return i, err
+			}
+		}
+	}
+	return 0, nil
+}
+
+// defaultOf is the rule for what no other one matches.
+func defaultOf(rules []*Rule) *Rule {
+	if i := slices.IndexFunc(rules, (*Rule).isDefault); i >= 0 {
+		return rules[i]
+	}
+	return &Rule{Action: "require"}
+}
+
+// checkOpening refuses a pattern with a percent sign where it would open something: Caddy compares such a one with the path as it was
+// sent, in which one address has many spellings.
+func (r *Rule) checkOpening() error {
+	for _, set := range r.MatcherSetsRaw {
+		patterns, err := pathPatterns(set)
+		if err != nil {
+			return fmt.Errorf("reading the path matcher: %w", err)
+		}
+		for _, p := range patterns {
+			if strings.Contains(p, "%") {
+				return fmt.Errorf("path '%s' cannot open anything: write it without percent signs", p)
+			}
 		}
 	}
 	return nil
@@ -101,12 +125,12 @@ func checkNames(what string, names []string) error {
 
 func (r *Rule) isDefault() bool { return len(r.MatcherSetsRaw) == 0 }
 
-// need is what the rule demands; zero unless it is a require.
+// need is what the rule demands. A rule other than require has none unless it was written, which Validate refuses.
 func (r *Rule) need() auth.Requirement {
-	if actions[r.Action] != gate.Require {
-		return auth.Requirement{}
+	n := auth.Requirement{Groups: r.Groups, MaxAge: time.Duration(r.MaxAge)}
+	if r.Level != "" || actions[r.Action] == gate.Require {
+		n.Level = levels[r.Level]
 	}
-	n := auth.Requirement{Level: levels[r.Level], Groups: r.Groups, MaxAge: time.Duration(r.MaxAge)}
 	for _, u := range r.Users {
 		n.Users = append(n.Users, auth.Canonical(u))
 	}
@@ -166,9 +190,6 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 	if r.isDefault() {
 		return rule, nil
 	}
-	rule.Matcher = canonicalJSON(r.MatcherSetsRaw)
-	rule.PathBound = r.pathBound()
-	rule.Always = slices.ContainsFunc(r.MatcherSetsRaw, matchesAll)
 	paths := make([][]string, len(r.MatcherSetsRaw))
 	for i, set := range r.MatcherSetsRaw {
 		paths[i], _ = pathPatterns(set) // a malformed one is refused by LoadModule, which also clears the raw sets
@@ -183,9 +204,7 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 		return rule, fmt.Errorf("loading matchers: %w", err)
 	}
 	if opens {
-		if err := demandExactCase(sets, paths); err != nil {
-			return rule, err
-		}
+		demandExactCase(sets, paths)
 	}
 	rule.Match = careful(sets.AnyMatchWithError, parts, opens)
 	return rule, nil
@@ -214,9 +233,21 @@ func (r *Rule) pathBound() bool {
 	return false
 }
 
-// gated is the rule as the gate judges it, but for what it matches.
+// gated is the rule as the gate judges it, before its matchers are loaded.
 func (r *Rule) gated() *gate.Rule {
-	return &gate.Rule{Action: actions[r.Action], Need: r.need(), Text: r.text()}
+	rule := &gate.Rule{Action: actions[r.Action], Need: r.need(), Text: r.text()}
+	if !r.isDefault() {
+		rule.Match = notLoaded
+		rule.Matcher = canonicalJSON(r.MatcherSetsRaw)
+		rule.PathBound = r.pathBound()
+		rule.Always = slices.ContainsFunc(r.MatcherSetsRaw, matchesAll)
+	}
+	return rule
+}
+
+// notLoaded stands for matchers that are not there yet, and refuses every request.
+func notLoaded(*http.Request) (bool, error) {
+	return false, errors.New("the matchers of the rule are not loaded")
 }
 
 // opens tells whether the rule asks nothing that the default does not ask: then a request that only looks like its own must not match.
@@ -225,19 +256,12 @@ func (r *Rule) opens(byDefault *Rule) bool { return byDefault.gated().Covers(r.g
 
 // demandExactCase adds to each set with a path matcher that the case is as written. Caddy's own path matcher folds it, which is right
 // for a rule that protects and wrong for one that opens: /Public may be another file than /public (PC-10).
-func demandExactCase(sets caddyhttp.MatcherSets, paths [][]string) error {
+func demandExactCase(sets caddyhttp.MatcherSets, paths [][]string) {
 	for i, patterns := range paths {
-		if patterns == nil {
-			continue
+		if patterns != nil {
+			sets[i] = append(sets[i], exactPath(patterns))
 		}
-		for _, p := range patterns {
-			if strings.Contains(p, "%") {
-				return fmt.Errorf("path '%s' cannot open anything: write it without percent signs", p)
-			}
-		}
-		sets[i] = append(sets[i], exactPath(patterns))
 	}
-	return nil
 }
 
 // exactPath matches as caddyhttp.MatchPath does, except for the case.
@@ -293,14 +317,11 @@ func onlyPaths(set caddy.ModuleMap) ([]string, bool) {
 }
 
 // clash finds a rule that can never be reached because of one before it, in whole or for one of its sets: it would not do what it
-// says. It sees what can be seen without a request: the same matchers twice, or a path inside a path.
+// says. Beyond what the gate knows of, it sees a set of matchers that is another rule's as well, and a path inside a path.
 func clash(before []*Rule, r *Rule) error {
 	for _, e := range before {
-		if e.isDefault() || r.isDefault() {
-			if e.isDefault() && r.isDefault() {
-				return fmt.Errorf("'%s' is a second rule without a matcher; '%s' is the default already", r.text(), e.text())
-			}
-			continue
+		if err := r.gated().Clash(e.gated()); err != nil {
+			return err
 		}
 		for _, set := range r.MatcherSetsRaw {
 			if slices.ContainsFunc(e.MatcherSetsRaw, func(s caddy.ModuleMap) bool { return shadows(s, set) }) {

@@ -160,15 +160,6 @@ func TestPlaceholderInAnOpeningPath(t *testing.T) {
 	}
 }
 
-func TestPercentSignCannotOpen(t *testing.T) {
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
-	defer cancel()
-	r := &Rule{Action: "skip", MatcherSetsRaw: matching(`path ["/a%2fb"]`)}
-	if _, err := r.compile(ctx, &Rule{Action: "require"}); err == nil || !strings.Contains(err.Error(), "percent") {
-		t.Errorf("got %v, want an error about the percent sign", err)
-	}
-}
-
 func TestNeed(t *testing.T) {
 	r := Rule{Action: "require", Users: []string{"Alice"}, Methods: []string{"totp"}, MaxAge: caddy.Duration(time.Hour)}
 	got := r.need()
@@ -190,6 +181,10 @@ func TestRulesFromJSONAreChecked(t *testing.T) {
 		"unknown level":      {[]*Rule{{Action: "require", Level: "one_factor"}}, "unrecognized level 'one_factor'"},
 		"password as method": {[]*Rule{{Action: "require", Methods: []string{"pwd"}}}, "unrecognized method 'pwd'"},
 		"negative age":       {[]*Rule{{Action: "require", MaxAge: -1}}, "max_age"},
+		"skip by a matcher":  {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path ["/a"]`, `path ["*"]`)}}, "whole site open"},
+		"percent sign":       {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path ["/a%2fb"]; method ["GET"]`)}}, "percent sign"},
+		"percent under deny": {[]*Rule{{Action: "require", MatcherSetsRaw: matching(`path ["/a%2fb"]`)}, {Action: "deny"}}, "percent sign"},
+		"malformed path":     {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path 7`)}}, "path matcher"},
 		"two defaults":       {[]*Rule{{Action: "require"}, {Action: "deny"}}, "second rule without a matcher"},
 		"unreachable":        {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path ["/a/*"]`)}, {Action: "require", MatcherSetsRaw: matching(`path ["/a/b/*"]; method ["GET"]`)}}, "never reached"},
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -21,6 +22,19 @@ const (
 	Skip                  // let everybody through, without asking who it is
 	Deny                  // let nobody through
 )
+
+// String is the word of the configuration.
+func (a Action) String() string {
+	switch a {
+	case Require:
+		return "require"
+	case Skip:
+		return "skip"
+	case Deny:
+		return "deny"
+	}
+	return fmt.Sprintf("action %d", int(a))
+}
 
 // Rule is one line of the site's configuration.
 type Rule struct {
@@ -40,12 +54,8 @@ type Rule struct {
 	Text string
 }
 
-// Limits of max_age. Below the lower one a person could not type a code and be led back before the proof was too old again; beyond
-// the upper one it is a slip of the keyboard.
-const (
-	minMaxAge = auth.MinMaxAge
-	maxMaxAge = 365 * 24 * time.Hour
-)
+// maxMaxAge bounds max_age from above: beyond it is a slip of the keyboard. From below auth.MinMaxAge does.
+const maxMaxAge = 365 * 24 * time.Hour
 
 // implicit is the default of a site that writes none.
 var implicit = Rule{Need: auth.Requirement{Level: auth.LevelTwoFactor}, Text: "require two_factor"}
@@ -53,100 +63,97 @@ var implicit = Rule{Need: auth.Requirement{Level: auth.LevelTwoFactor}, Text: "r
 // arrange splits the rules of a site into those with a matcher, in written order, and the default. It refuses what is probably a slip
 // (AD-14): a mistake in the rules must stop the start, and never lower what is asked for.
 func arrange(all []Rule) (ordered []Rule, byDefault Rule, err error) {
-	always := "" // the rule that leaves nothing for those after it
-	found := false
-	for i, rule := range all {
+	byDefault = implicit
+	all = slices.Clone(all)
+	for i := range all {
+		rule := &all[i]
 		if rule.Text == "" {
 			rule.Text = fmt.Sprintf("number %d", i+1)
 		}
-		if err := rule.validate(); err != nil {
-			return nil, Rule{}, fmt.Errorf("rule %q: %w", rule.Text, err)
+		if err := rule.Validate(); err != nil {
+			return nil, Rule{}, fmt.Errorf("rule '%s': %w", rule.Text, err)
+		}
+		for j := range all[:i] {
+			if err := rule.Clash(&all[j]); err != nil {
+				return nil, Rule{}, err
+			}
 		}
 		if rule.Match == nil {
-			if found {
-				return nil, Rule{}, fmt.Errorf("rule %q: a second rule without a matcher; %q is the default already", rule.Text, byDefault.Text)
-			}
-			byDefault, found = rule, true
+			byDefault = *rule
 			continue
 		}
-		for _, earlier := range ordered {
-			switch {
-			case earlier.Text == rule.Text:
-				return nil, Rule{}, fmt.Errorf("rule %q: written twice", rule.Text)
-			case earlier.Matcher == rule.Matcher && rule.Matcher != "":
-				return nil, Rule{}, fmt.Errorf("rule %q: never reached, since %q matches the same requests before it", rule.Text, earlier.Text)
-			}
-		}
-		if always != "" {
-			return nil, Rule{}, fmt.Errorf("rule %q: never reached, since %q matches every request", rule.Text, always)
-		}
-		ordered = append(ordered, rule)
-		if rule.Always {
-			always = rule.Text
-		}
-	}
-	if found && always != "" {
-		return nil, Rule{}, fmt.Errorf("rule %q: never reached, since %q matches every request", byDefault.Text, always)
-	}
-	if !found {
-		byDefault = implicit
+		ordered = append(ordered, *rule)
 	}
 	return ordered, byDefault, nil
 }
 
-func (rule *Rule) validate() error {
+// Validate finds what is wrong with a rule by itself: what it asks for cannot be meant, or can never be met. The error is for the
+// operator who wrote it and does not name the rule.
+func (rule *Rule) Validate() error {
+	n := &rule.Need
 	switch rule.Action {
 	case Require:
-		return validateNeed(&rule.Need)
-	case Skip:
-		if rule.Match == nil || rule.Always {
-			return errors.New("skips every request; remove nightlatch from the site instead")
+		return validateNeed(n)
+	case Skip, Deny:
+		if n.Level != 0 || len(n.Groups) > 0 || len(n.Users) > 0 || len(n.Methods) > 0 || n.MaxAge != 0 {
+			return fmt.Errorf("%s takes matchers only; a level, group, user, methods or max_age belongs to require", rule.Action)
 		}
-	case Deny:
 	default:
 		return fmt.Errorf("unknown action %d", rule.Action)
 	}
-	n := &rule.Need
-	if n.Level != 0 || len(n.Groups) > 0 || len(n.Users) > 0 || len(n.Methods) > 0 || n.MaxAge != 0 {
-		return errors.New("only a require rule can ask for a level, a group, a user, a method or an age")
+	switch {
+	case rule.Action == Deny:
+	case rule.Match == nil:
+		return errors.New("skip needs a matcher: without one the whole site would be open")
+	case rule.Always:
+		return errors.New("skip of every request leaves the whole site open; if that is meant, remove nightlatch from the site instead")
 	}
 	return nil
 }
 
 func validateNeed(n *auth.Requirement) error {
-	switch n.Level {
-	case auth.LevelTwoFactor:
-	case auth.LevelPassword:
-		if len(n.Methods) > 0 {
-			return errors.New("methods are second factors, which the level password does not ask for")
-		}
-	default:
-		return fmt.Errorf("unknown level %d; the levels are password and two_factor", n.Level)
+	if n.Level != auth.LevelPassword && n.Level != auth.LevelTwoFactor {
+		return fmt.Errorf("unknown level %d; allowed: password, two_factor", n.Level)
 	}
-	switch {
-	case n.MaxAge < 0:
-		return fmt.Errorf("max_age %v is negative", n.MaxAge)
-	case n.MaxAge > 0 && n.MaxAge < minMaxAge:
-		return fmt.Errorf("max_age %v is less than %v, too short to prove anything and be led back", n.MaxAge, minMaxAge)
-	case n.MaxAge > maxMaxAge:
-		return fmt.Errorf("max_age %v is more than a year", n.MaxAge)
+	if len(n.Methods) > 0 && n.Level != auth.LevelTwoFactor {
+		return errors.New("methods are second factors; they need the level two_factor")
+	}
+	if n.MaxAge != 0 && (n.MaxAge < auth.MinMaxAge || n.MaxAge > maxMaxAge) {
+		return fmt.Errorf("max_age is %s; allowed: %gm to %gd", n.MaxAge, auth.MinMaxAge.Minutes(), maxMaxAge.Hours()/24)
 	}
 	for _, m := range n.Methods {
 		if !m.Second() {
-			return fmt.Errorf("%q is not a second factor", m)
+			return fmt.Errorf("'%s' is not a second factor", m)
 		}
 	}
-	return errors.Join(eachOnce("group", n.Groups), eachOnce("user", n.Users), eachOnce("method", n.Methods))
+	return errors.Join(validateNames("group", n.Groups), validateNames("user", n.Users), validateNames("method", n.Methods))
 }
 
-func eachOnce[S ~string](what string, list []S) error {
-	for i, s := range list {
+// validateNames refuses what cannot be a name: it could never match, so the rule would not say what it seems to.
+func validateNames[S ~string](what string, names []S) error {
+	for i, n := range names {
 		switch {
-		case s == "":
-			return fmt.Errorf("a %s without a name", what)
-		case slices.Contains(list[:i], s):
-			return fmt.Errorf("%s %q is named twice", what, s)
+		case n == "" || strings.ContainsFunc(string(n), func(c rune) bool { return c <= ' ' || c == ',' || c == 0x7f }):
+			return fmt.Errorf("'%s' cannot be the name of a %s", n, what)
+		case slices.Contains(names[:i], n):
+			return fmt.Errorf("%s '%s' is named twice", what, n)
 		}
+	}
+	return nil
+}
+
+// Clash finds what is wrong with a rule after an earlier one of the same site: one of the two would never decide anything, and so not
+// do what it says. It sees what the fields tell; that one matcher takes in another is for whoever knows matchers.
+func (rule *Rule) Clash(earlier *Rule) error {
+	switch {
+	case rule.Match == nil && earlier.Match == nil:
+		return fmt.Errorf("'%s' is a second rule without a matcher; '%s' is the default already", rule.Text, earlier.Text)
+	case earlier.Always:
+		return fmt.Errorf("'%s' is never reached: '%s' matches every request", rule.Text, earlier.Text)
+	case rule.Always && earlier.Match == nil:
+		return fmt.Errorf("'%s' is never reached: '%s' matches every request", earlier.Text, rule.Text)
+	case rule.Matcher != "" && rule.Matcher == earlier.Matcher:
+		return fmt.Errorf("'%s' is never reached: '%s' comes first and matches the same", rule.Text, earlier.Text)
 	}
 	return nil
 }

@@ -31,53 +31,55 @@ func TestAD14Slips(t *testing.T) {
 	}{
 		{"two defaults", []Rule{
 			{Need: password, Text: "require password"}, {Need: twoFactor, Text: "require two_factor"},
-		}, []string{`"require two_factor"`, `"require password"`, "second rule without a matcher"}},
+		}, []string{"'require two_factor'", "'require password'", "second rule without a matcher"}},
 		{"the same default twice", []Rule{
 			{Need: password, Text: "require password"}, {Need: password, Text: "require password"},
-		}, []string{`"require password"`, "second rule without a matcher"}},
+		}, []string{"'require password'", "second rule without a matcher"}},
 		{"written twice", []Rule{
-			{Action: Skip, Match: never, Text: "skip /a"}, {Action: Skip, Match: never, Text: "skip /a"},
-		}, []string{`"skip /a"`, "written twice"}},
+			{Action: Skip, Match: never, Matcher: "/a", Text: "skip /a"}, {Action: Skip, Match: never, Matcher: "/a", Text: "skip /a"},
+		}, []string{"'skip /a'", "never reached"}},
 		{"the same matcher", []Rule{
 			{Need: twoFactor, Match: never, Matcher: "@a", Text: "require @a two_factor"}, {Action: Skip, Match: never, Matcher: "@a", Text: "skip @a"},
-		}, []string{`"skip @a"`, `"require @a two_factor"`, "never reached"}},
+		}, []string{"'skip @a'", "'require @a two_factor'", "never reached"}},
 		{"after one that always matches", []Rule{
 			{Need: password, Match: always, Always: true, Text: "require /* password"}, {Action: Deny, Match: never, Text: "deny /a"},
-		}, []string{`"deny /a"`, `"require /* password"`, "never reached"}},
+		}, []string{"'deny /a'", "'require /* password'", "never reached"}},
 		{"a default beside one that always matches", []Rule{
 			{Need: twoFactor, Text: "require two_factor"}, {Need: password, Match: always, Always: true, Text: "require /* password"},
-		}, []string{`"require two_factor"`, `"require /* password"`, "never reached"}},
-		{"skip everything", []Rule{{Action: Skip, Text: "skip"}}, []string{`"skip"`, "remove nightlatch from the site instead"}},
+		}, []string{"'require two_factor'", "'require /* password'", "never reached"}},
+		{"skip everything", []Rule{{Action: Skip, Text: "skip"}}, []string{"'skip'", "needs a matcher"}},
 		{"skip everything by a matcher", []Rule{
 			{Action: Skip, Match: always, Always: true, Text: "skip /*"},
-		}, []string{`"skip /*"`, "remove nightlatch from the site instead"}},
-		{"no level", []Rule{{Match: never, Text: "require @a"}}, []string{`"require @a"`, "unknown level", "password and two_factor"}},
-		{"unknown level", []Rule{{Need: auth.Requirement{Level: 3}, Text: "require x"}}, []string{`"require x"`, "unknown level 3"}},
-		{"unknown action", []Rule{{Action: 7, Text: "allow"}}, []string{`"allow"`, "unknown action"}},
-		{"no text", []Rule{{Action: Skip, Match: never}, {Action: 7}}, []string{`"number 2"`, "unknown action"}},
+		}, []string{"'skip /*'", "remove nightlatch from the site instead"}},
+		{"no level", []Rule{{Match: never, Text: "require @a"}}, []string{"'require @a'", "unknown level", "password, two_factor"}},
+		{"unknown level", []Rule{{Need: auth.Requirement{Level: 3}, Text: "require x"}}, []string{"'require x'", "unknown level 3"}},
+		{"unknown action", []Rule{{Action: 7, Text: "allow"}}, []string{"'allow'", "unknown action"}},
+		{"no text", []Rule{{Action: Skip, Match: never}, {Action: 7}}, []string{"'number 2'", "unknown action"}},
 		{"skip with a group", []Rule{
 			{Action: Skip, Match: never, Need: auth.Requirement{Groups: []string{"a"}}, Text: "skip @a group a"},
-		}, []string{`"skip @a group a"`, "only a require rule"}},
+		}, []string{"'skip @a group a'", "belongs to require"}},
 		{"deny with an age", []Rule{
 			{Action: Deny, Match: never, Need: auth.Requirement{MaxAge: time.Hour}, Text: "deny @a max_age 1h"},
-		}, []string{"only a require rule"}},
-		{"negative age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: -time.Hour})}, []string{"-1h0m0s is negative"}},
-		{"tiny age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Second})}, []string{"1s is less than 1m0s"}},
-		{"huge age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10000 * time.Hour})}, []string{"more than a year"}},
+		}, []string{"belongs to require"}},
+		{"negative age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: -time.Hour})}, []string{"-1h0m0s; allowed: 1m to 365d"}},
+		{"tiny age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Second})}, []string{"1s; allowed: 1m to 365d"}},
+		{"huge age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10000 * time.Hour})}, []string{"10000h0m0s; allowed: 1m to 365d"}},
 		{"a method that is no second factor", []Rule{
 			need(auth.Requirement{Level: auth.LevelTwoFactor, Methods: []auth.Method{auth.TOTP, auth.Password}}),
-		}, []string{`"pwd" is not a second factor`}},
+		}, []string{"'pwd' is not a second factor"}},
 		{"unknown method", []Rule{
 			need(auth.Requirement{Level: auth.LevelTwoFactor, Methods: []auth.Method{"totpp"}}),
-		}, []string{`"totpp" is not a second factor`}},
+		}, []string{"'totpp' is not a second factor"}},
 		{"a method twice", []Rule{
 			need(auth.Requirement{Level: auth.LevelTwoFactor, Methods: []auth.Method{auth.TOTP, auth.TOTP}}),
-		}, []string{`method "otp" is named twice`}},
+		}, []string{"method 'otp' is named twice"}},
 		{"password with methods", []Rule{
 			need(auth.Requirement{Level: auth.LevelPassword, Methods: []auth.Method{auth.TOTP}}),
 		}, []string{"methods are second factors"}},
-		{"an empty group", []Rule{need(auth.Requirement{Level: auth.LevelPassword, Groups: []string{""}})}, []string{"a group without a name"}},
-		{"a user twice", []Rule{need(auth.Requirement{Level: auth.LevelPassword, Users: []string{"a", "b", "a"}})}, []string{`user "a" is named twice`}},
+		{"an empty group", []Rule{need(auth.Requirement{Level: auth.LevelPassword, Groups: []string{""}})}, []string{"'' cannot be the name of a group"}},
+		{"two groups in one word", []Rule{need(auth.Requirement{Level: auth.LevelPassword, Groups: []string{"a,b"}})}, []string{"'a,b' cannot be the name of a group"}},
+		{"two rules without a text", []Rule{{Need: twoFactor}, {Action: Deny}}, []string{"'number 1'", "'number 2'"}},
+		{"a user twice", []Rule{need(auth.Requirement{Level: auth.LevelPassword, Users: []string{"a", "b", "a"}})}, []string{"user 'a' is named twice"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
