@@ -35,12 +35,12 @@ func (a *App) printSetupLink(svc *auth.Service) error {
 	if err != nil || has {
 		return err
 	}
-	token, err := svc.NewSetupLink(ctx)
+	link, err := svc.NewSetupLink(ctx)
 	if err != nil {
 		return fmt.Errorf("making the setup link: %w", err)
 	}
 	fmt.Fprintf(os.Stderr, "\nNightlatch has no administrator yet. Open this link within one hour to make the first account:\n\n    %s%ssetup/%s\n\n",
-		a.firstOrigin(), visit.Prefix, token)
+		a.firstOrigin(), visit.Prefix, link.Token)
 	a.log.Info("no administrator yet: a setup link was printed to standard error")
 	return nil
 }

@@ -59,6 +59,8 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusNotFound, KindNotFound, say("there is no such user or session"))
 	case auth.AlreadyDone:
 		return problem(http.StatusConflict, KindAlreadyDone, say("there is nothing to change"))
+	case auth.Disabled:
+		return problem(http.StatusConflict, KindDisabled, say("the account is disabled: enable it first"))
 	case auth.LastAdministrator:
 		return problem(http.StatusConflict, KindLastAdministrator, "this is the last administrator: "+say("add another one first"))
 	case auth.Busy, auth.TooManyTries:

@@ -13,7 +13,6 @@
 package auth
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -130,6 +129,7 @@ const (
 	NotFound                      // no such user or session
 	Busy                          // too many sign-ins at once: wait RetryAfter
 	AlreadyDone                   // nothing to change
+	Disabled                      // the account is shut; only an operator is told so
 	LastAdministrator             // this would leave nobody to administer
 )
 
@@ -194,6 +194,13 @@ type Link struct {
 	Kind     LinkKind
 	UserName string // empty for setup
 	Expires  time.Time
+}
+
+// NewLink is a one-time link that was just made. The token is shown once and stored as a digest.
+type NewLink struct {
+	Token   string
+	Kind    LinkKind
+	Expires time.Time
 }
 
 // User is a person with an account. ID never changes and is never used again; the rest may change.
@@ -264,43 +271,6 @@ type Event struct {
 
 // Clock tells the time; one act reads it once.
 type Clock func() time.Time
-
-// service is here only to let the doors be written against the list of acts; see service.go.
-var _ interface {
-	// For the gate, on every request.
-	Session(ctx context.Context, value string) (*Session, error)
-
-	// The way in, for the portal.
-	SignIn(ctx context.Context, c Client, in Credentials) (Progress, error)
-	ReenterPassword(ctx context.Context, c Client, attempt, password string) (Progress, error)
-	Code(ctx context.Context, c Client, attempt string, m Method, code string) (Progress, error)
-	ConfirmEnrollment(ctx context.Context, c Client, attempt, code string) (Progress, error)
-	SavedCodes(ctx context.Context, c Client, attempt string) (Progress, error)
-	Attempt(ctx context.Context, attempt string) (AttemptView, error)
-	StepUp(ctx context.Context, c Client, session string, need Requirement, returnTo string) (Progress, error)
-	SignOut(ctx context.Context, c Client, session string) error
-
-	// One-time links.
-	Link(ctx context.Context, token string) (Link, error)
-	Setup(ctx context.Context, c Client, token string, name, password string) (Progress, error)
-	AcceptInvite(ctx context.Context, c Client, token, password string) (Progress, error)
-	Reenroll(ctx context.Context, c Client, token, password string) (Progress, error)
-
-	// The account page and the operator.
-	Account(ctx context.Context, userID string) (UserDetail, error)
-	Users(ctx context.Context) ([]User, error)
-	User(ctx context.Context, name string) (UserDetail, error)
-	AddUser(ctx context.Context, c Client, in NewUser) (u User, invite string, err error)
-	SetDisabled(ctx context.Context, c Client, name string, disabled bool) error
-	DeleteUser(ctx context.Context, c Client, name string) error
-	ResetTwoFactor(ctx context.Context, c Client, name string) (link string, err error)
-	Unlock(ctx context.Context, c Client, name string) error
-	Sessions(ctx context.Context, name string) ([]SessionInfo, error)
-	RevokeSession(ctx context.Context, c Client, id string) error
-	RevokeSessions(ctx context.Context, c Client, name string) (int, error)
-	NewSetupLink(ctx context.Context) (token string, err error)
-	Events(ctx context.Context, user string, fn func(Event) error) error
-} = (*Service)(nil)
 
 // Credentials is what the sign-in form sends.
 type Credentials struct {

@@ -30,6 +30,7 @@ var kindNames = map[Kind]string{
 	NotFound:          "not found",
 	Busy:              "too many sign-ins at once",
 	AlreadyDone:       "nothing to change",
+	Disabled:          "the account is disabled",
 	LastAdministrator: "this is the last administrator",
 }
 

@@ -64,6 +64,15 @@ func (f *factors) hashes() []string {
 	return h
 }
 
+// enroll makes a confirmed secret a factor, with a new set of backup codes.
+func (f *factors) enroll(secret []byte, backupHashes []string, now time.Time) {
+	f.TOTP = append(f.TOTP, totpFactor{ID: newID(), Name: "Authenticator app", Secret: secret, Created: now.UTC(), LastStep: -1})
+	f.Backup = nil
+	for _, hash := range backupHashes {
+		f.Backup = append(f.Backup, backupCode{Hash: hash})
+	}
+}
+
 // outcome is what became of a code. Its zero value is wrong.
 type outcome int
 

@@ -28,29 +28,29 @@ var linkLife = map[LinkKind]time.Duration{
 // newestSetupKey holds the digest of the newest setup link, as userRecord.Invite does for a person: a newer link kills the older.
 const newestSetupKey = "setup-link"
 
-// newLink makes a link for u, or for setup when u is nil. The caller saves u.
-func (t *tx) newLink(kind LinkKind, u *userRecord) (token string, err error) {
-	token = rand.Text()
-	r := linkRecord{Kind: kind, Expires: t.now.Add(linkLife[kind])}
-	d := digest([]byte(token))
+// newLink makes a link for u, which it saves, or for setup when u is nil.
+func (t *tx) newLink(kind LinkKind, u *userRecord) (NewLink, error) {
+	made := NewLink{Token: rand.Text(), Kind: kind, Expires: t.now.Add(linkLife[kind]).UTC()}
+	r := linkRecord{Kind: kind, Expires: made.Expires}
+	d := digest([]byte(made.Token))
 	if u == nil {
 		if err := put(t, newestSetupKey, d, time.Time{}); err != nil {
-			return "", err
+			return NewLink{}, err
 		}
 		t.event(Event{Type: EventLinkMade, Actor: operator, Outcome: success, Detail: string(kind)})
 	} else {
 		r.UserID, u.Invite = u.ID, d
 		t.eventFor(u, Event{Type: EventLinkMade, Actor: operator, Outcome: success, Detail: string(kind)})
 		if err := t.saveUser(u); err != nil {
-			return "", err
+			return NewLink{}, err
 		}
 	}
-	return token, put(t, "link/"+d, r, r.Expires)
+	return made, put(t, "link/"+d, r, r.Expires)
 }
 
-// NewSetupLink returns the token of a link that makes the first administrator. It works once, for an hour, as long as there is none,
+// NewSetupLink returns a link that makes the first administrator. It works once, for an hour, as long as there is none,
 // and replaces the one before.
-func (s *Service) NewSetupLink(ctx context.Context) (token string, err error) {
+func (s *Service) NewSetupLink(ctx context.Context) (link NewLink, err error) {
 	err = s.update(ctx, Client{}, func(t *tx) error {
 		ids, _, err := get[[]string](t, administratorsKey)
 		if err != nil {
@@ -59,10 +59,10 @@ func (s *Service) NewSetupLink(ctx context.Context) (token string, err error) {
 		if len(ids) > 0 {
 			return failf(AlreadyDone, "there is an administrator already")
 		}
-		token, err = t.newLink(SetupLink, nil)
+		link, err = t.newLink(SetupLink, nil)
 		return err
 	})
-	return token, err
+	return link, err
 }
 
 // openLink reads a link that can still be used, with its person. It consumes nothing.
@@ -101,7 +101,7 @@ func (s *Service) openLink(t store.Tx, token string, now time.Time) (linkRecord,
 
 // useLink opens a link of the given kind and marks it used.
 func (t *tx) useLink(token string, kind LinkKind) (*userRecord, error) {
-	l, u, err := t.openLink(t, token, t.now)
+	l, u, err := t.s.openLink(t, token, t.now)
 	if err != nil {
 		return nil, err
 	}
@@ -159,19 +159,17 @@ func (s *Service) Setup(ctx context.Context, c Client, token string, name, passw
 	if err != nil {
 		return p, classify(err)
 	}
-	err = s.update(ctx, c, func(t *tx) error {
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
 		if _, err := t.useLink(token, SetupLink); err != nil {
-			return err
+			return p, err
 		}
 		u, err := t.createUser(NewUser{Name: canonical, Admin: true}, hash)
 		if err != nil {
-			return err
+			return p, err
 		}
 		t.eventFor(u, Event{Type: EventLinkUsed, Outcome: success, Detail: string(SetupLink)})
-		p, err = t.begin(u, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}})
-		return err
+		return t.begin(u, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}})
 	})
-	return p, err
 }
 
 // AcceptInvite sets the password of a new person and begins their enrollment.
@@ -187,20 +185,18 @@ func (s *Service) AcceptInvite(ctx context.Context, c Client, token, password st
 	if err != nil {
 		return p, classify(err)
 	}
-	err = s.update(ctx, c, func(t *tx) error {
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
 		u, err := t.useLink(token, InviteLink)
 		if err != nil {
-			return err
+			return p, err
 		}
 		u.Password = hash
-		t.eventFor(u, Event{Type: EventLinkUsed, Outcome: success, Detail: string(InviteLink)})
-		p, err = t.begin(u, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}})
-		if err != nil {
-			return err
+		if err := t.saveUser(u); err != nil {
+			return p, err
 		}
-		return t.saveUser(u)
+		t.eventFor(u, Event{Type: EventLinkUsed, Outcome: success, Detail: string(InviteLink)})
+		return t.begin(u, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}})
 	})
-	return p, err
 }
 
 // Reenroll begins a new enrollment after an operator's reset. It takes the link and the password: the link alone, found in a mailbox,
@@ -210,22 +206,20 @@ func (s *Service) Reenroll(ctx context.Context, c Client, token, password string
 	if err != nil {
 		return p, err
 	}
-	u, rehash, err := s.verifyPassword(ctx, c, u.Name, password)
+	right, err := s.verifyPassword(ctx, c, u.Name, password)
 	if err != nil {
 		return p, err
 	}
-	err = s.update(ctx, c, func(t *tx) error {
-		_, owner, err := t.openLink(t, token, t.now)
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+		_, owner, err := t.s.openLink(t, token, t.now)
 		if err != nil {
-			return err
+			return p, err
 		}
-		if err := t.acceptPassword(owner, u, rehash); err != nil {
-			return err
+		if err := t.acceptPassword(owner, right); err != nil {
+			return p, err
 		}
-		p, err = t.begin(owner, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}, Link: digest([]byte(token))})
-		return err
+		return t.begin(owner, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}, Link: digest([]byte(token))})
 	})
-	return p, err
 }
 
 // useEnrollmentLink uses up the link that an enrollment came by. A person who needs one cannot confirm without it, so that a session or

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,14 +32,14 @@ const hashQueue = 32
 // View is what a configuration adds, and what a reload may change.
 type View struct {
 	Settings Settings
-	Event    func(Event)  // told of each event after it is stored; must not block
-	Log      *slog.Logger // nil: nothing is logged
+	Event    func(Event) // told of each event after it is stored; whoever has asked for the act waits for it
 }
 
 // Service answers who somebody is, what is missing and whether they may pass. It is safe for concurrent use. Its acts return *Error.
 type Service struct {
 	*core
-	View
+	settings Settings
+	told     func(Event)
 }
 
 // core is shared by the Services of all configurations that use one store.
@@ -79,14 +80,14 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 
 // With returns a Service with other settings on the same store, counters and sessions. It is cheap, and both stay usable.
 func (s *Service) With(v View) *Service {
-	if v.Log == nil {
-		v.Log = discard
-	}
 	if v.Event == nil {
 		v.Event = func(Event) {}
 	}
-	return &Service{core: s.core, View: v}
+	return &Service{core: s.core, settings: v.Settings, told: v.Event}
 }
+
+// Settings are those that the Service was made with.
+func (s *Service) Settings() Settings { return s.settings }
 
 // Close saves when each session was last seen and waits for the house-keeping to end. The store stays open.
 func (s *Service) Close() error {
@@ -99,7 +100,7 @@ func (s *Service) Close() error {
 // sessions in memory.
 type tx struct {
 	store.Tx
-	*Service
+	s       *Service
 	now     time.Time
 	client  Client
 	events  []Event
@@ -115,25 +116,38 @@ func (s *Service) update(ctx context.Context, c Client, fn func(t *tx) error) er
 	now := s.now()
 	var t *tx
 	err := s.store.Update(ctx, func(raw store.Tx) error {
-		t = &tx{Tx: raw, Service: s, now: now, client: c}
+		t = &tx{Tx: raw, s: s, now: now, client: c}
 		if err := fn(t); err != nil {
 			return err
 		}
 		return t.appendEvents()
 	})
 	if err != nil {
+		if t != nil {
+			// A disk that fails in the middle of a commit leaves open what was written. What memory knows may be wrong, so it is asked anew.
+			s.cache.changed(slices.Concat(t.changed, t.ended)...)
+		}
 		return classify(err)
 	}
-	for _, id := range t.changed {
-		s.cache.changed(id)
-	}
-	for _, id := range t.ended {
-		s.cache.end(id)
-	}
+	s.cache.changed(t.changed...)
+	s.cache.end(t.ended...)
 	for _, e := range t.events {
-		s.Event(e)
+		s.told(e)
 	}
 	return t.refusal
+}
+
+// progress runs an act that takes a sign-in further. What a run that is repeated has come to is forgotten, and a refusal carries none.
+func (s *Service) progress(ctx context.Context, c Client, fn func(t *tx) (Progress, error)) (Progress, error) {
+	var p Progress
+	err := s.update(ctx, c, func(t *tx) (err error) {
+		p, err = fn(t)
+		return err
+	})
+	if err != nil {
+		return Progress{}, err
+	}
+	return p, nil
 }
 
 // refuse commits what the act has counted and answers with err.

@@ -59,6 +59,23 @@ type sessionRecord struct {
 	Device   string        `json:"device"`
 	Address  netip.Addr    `json:"address"`
 	Remember bool          `json:"remember,omitempty"`
+	Ended    bool          `json:"ended,omitempty"`
+}
+
+// getSession reads a session that has not been ended. That it was ended is a fact that stays until the session would have run out,
+// rather than a missing record: a store that lost a deletion would otherwise give the session back (ST-7).
+func getSession(t store.Tx, id string) (r sessionRecord, found bool, err error) {
+	r, found, err = get[sessionRecord](t, sessionKey(id))
+	return r, found && !r.Ended, err
+}
+
+// bury writes that a session was ended, and nothing else of it.
+func (t *tx) bury(r *sessionRecord) error {
+	t.ended = append(t.ended, r.ID)
+	if err := put(t, sessionKey(r.ID), sessionRecord{ID: r.ID, UserID: r.UserID, Ended: true}, r.Expires); err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	return nil
 }
 
 // over tells whether the session has ended by itself. seen is a later use that is known in memory only, or zero. Both limits are
@@ -109,7 +126,7 @@ func (s *Service) load(ctx context.Context, key [sha256.Size]byte, value string,
 	defer s.cache.unpin(l)
 	x := &Session{live: l, version: l.version.Load()} // before the store is read: see cache
 	err := s.view(ctx, func(t store.Tx) error {
-		r, found, err := get[sessionRecord](t, sessionKey(id))
+		r, found, err := getSession(t, id)
 		if err != nil {
 			return err
 		}
@@ -156,11 +173,11 @@ func (t *tx) finish(u *userRecord, a *attempt) (value string, expires time.Time,
 	}
 	r := sessionRecord{
 		UserID: u.ID, Proofs: a.Proofs, Created: t.now.UTC(), LastSeen: t.now.UTC(), Remember: a.Remember,
-		Idle: t.Settings.Idle, Expires: t.now.Add(t.Settings.Lifetime).UTC(), Address: t.client.Address,
+		Idle: t.s.settings.Idle, Expires: t.now.Add(t.s.settings.Lifetime).UTC(), Address: t.client.Address,
 		Device: cut(t.client.Device, maxDevice),
 	}
 	if a.Remember {
-		r.Idle, r.Expires = t.Settings.Remember, t.now.Add(t.Settings.Remember).UTC()
+		r.Idle, r.Expires = t.s.settings.Remember, t.now.Add(t.s.settings.Remember).UTC()
 		expires = r.Expires
 	}
 	id := randomBytes(idSize)
@@ -172,7 +189,7 @@ func (t *tx) finish(u *userRecord, a *attempt) (value string, expires time.Time,
 	for len(u.SessionIDs) >= maxSessions {
 		oldest := u.SessionIDs[0].ID
 		u.SessionIDs = u.SessionIDs[1:]
-		if err := t.endSession(u, oldest, "too many sessions"); err != nil {
+		if err := t.endSession(u, oldest, u.Name, "too many sessions"); err != nil {
 			return "", expires, err
 		}
 	}
@@ -190,11 +207,11 @@ func (t *tx) finish(u *userRecord, a *attempt) (value string, expires time.Time,
 // rotate gives a session new proofs and a new ticket. Its end stays where it was: proving more must not keep a session alive for ever
 // (SE-10).
 func (t *tx) rotate(u *userRecord, a *attempt) (value string, expires time.Time, err error) {
-	r, found, err := get[sessionRecord](t, sessionKey(a.Session))
+	r, found, err := getSession(t, a.Session)
 	if err != nil {
 		return "", expires, err
 	}
-	if !found || r.over(t.now, t.cache.lastSeen(r.ID)) {
+	if !found || r.over(t.now, t.s.cache.lastSeen(r.ID)) {
 		return "", expires, fail(AttemptGone)
 	}
 	id, err := hex.DecodeString(r.ID)
@@ -215,7 +232,7 @@ func (t *tx) ticketFor(id []byte, r *sessionRecord) (value string) {
 	ticket := slices.Concat(id, randomBytes(secretSize))
 	sum := sha256.Sum256(ticket)
 	r.Secret = sum[:]
-	return t.keys.seal(useSession, ticket)
+	return t.s.keys.seal(useSession, ticket)
 }
 
 // second is the second factor among proofs, for events; the newest one, or the password when there is none.
@@ -229,28 +246,25 @@ func second(proofs []Proof) Method {
 	return newest.Method
 }
 
-// endSession removes a session. The caller takes it off the user's list.
-func (t *tx) endSession(u *userRecord, id, why string) error {
-	if _, found, err := get[sessionRecord](t, sessionKey(id)); err != nil || !found {
+// endSession ends a session. The caller takes it off the user's list.
+func (t *tx) endSession(u *userRecord, id, actor, why string) error {
+	r, found, err := getSession(t, id)
+	if err != nil || !found {
 		return err
 	}
-	if err := t.Delete(sessionKey(id)); err != nil {
-		return fmt.Errorf("ending a session: %w", err)
-	}
-	t.ended = append(t.ended, id)
-	t.eventFor(u, Event{Type: EventSessionEnded, Outcome: success, Session: id, Detail: why, Actor: operator})
-	return nil
+	t.eventFor(u, Event{Type: EventSessionEnded, Outcome: success, Session: id, Detail: why, Actor: actor})
+	return t.bury(&r)
 }
 
 // endSessions ends all sessions of a person but one. The caller saves the user.
-func (t *tx) endSessions(u *userRecord, but string) error {
+func (t *tx) endSessions(u *userRecord, but, actor, why string) error {
 	var kept []ref
 	for _, x := range u.SessionIDs {
 		if x.ID == but {
 			kept = append(kept, x)
 			continue
 		}
-		if err := t.endSession(u, x.ID, "all sessions"); err != nil {
+		if err := t.endSession(u, x.ID, actor, why); err != nil {
 			return err
 		}
 	}
@@ -266,7 +280,7 @@ func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
 	}
 	id := hex.EncodeToString(ticket[:idSize])
 	return s.update(ctx, c, func(t *tx) error {
-		r, found, err := get[sessionRecord](t, sessionKey(id))
+		r, found, err := getSession(t, id)
 		if err != nil || !found {
 			return err
 		}
@@ -278,12 +292,11 @@ func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
 	})
 }
 
-// signOut removes a session and takes it off its person's list.
+// signOut ends a session and takes it off its person's list.
 func (t *tx) signOut(r *sessionRecord, event, actor string) error {
-	if err := t.Delete(sessionKey(r.ID)); err != nil {
-		return fmt.Errorf("ending a session: %w", err)
+	if err := t.bury(r); err != nil {
+		return err
 	}
-	t.ended = append(t.ended, r.ID)
 	u, found, err := userByID(t, r.UserID)
 	if err != nil || !found {
 		return err
@@ -299,7 +312,7 @@ func (s *Service) RevokeSession(ctx context.Context, c Client, id string) error 
 		return failf(NotFound, "there is no session of that id") // and no key of that length, which the store would call an error
 	}
 	return s.update(ctx, c, func(t *tx) error {
-		r, found, err := get[sessionRecord](t, sessionKey(id))
+		r, found, err := getSession(t, id)
 		if err != nil {
 			return err
 		}
@@ -313,7 +326,7 @@ func (s *Service) RevokeSession(ctx context.Context, c Client, id string) error 
 // RevokeSessions ends all sessions of a person and returns how many there were.
 func (s *Service) RevokeSessions(ctx context.Context, c Client, name string) (n int, err error) {
 	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
-		if err := t.endSessions(u, ""); err != nil {
+		if err := t.endSessions(u, "", operator, "all sessions were ended"); err != nil {
 			return err
 		}
 		n = len(t.ended)
@@ -342,6 +355,9 @@ func (s *Service) Sessions(ctx context.Context, name string) (list []SessionInfo
 			if err := json.Unmarshal(value, &r); err != nil {
 				return fmt.Errorf("decoding a session: %w", err)
 			}
+			if r.Ended {
+				return nil
+			}
 			u, found, err := userByID(t, r.UserID)
 			if err != nil || !found {
 				return err
@@ -357,7 +373,7 @@ func (s *Service) Sessions(ctx context.Context, name string) (list []SessionInfo
 
 func (s *Service) sessionsOf(t store.Tx, u *userRecord) (list []SessionInfo, err error) {
 	for _, x := range u.SessionIDs {
-		r, found, err := get[sessionRecord](t, sessionKey(x.ID))
+		r, found, err := getSession(t, x.ID)
 		if err != nil {
 			return nil, err
 		}

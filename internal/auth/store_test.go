@@ -47,7 +47,7 @@ func TestST11MF25ErrorIsNeverAbsence(t *testing.T) {
 					return err
 				},
 				"invite": func() error {
-					_, err := b.AcceptInvite(ctx, authtest.Client, invite, "bob has a passphrase")
+					_, err := b.AcceptInvite(ctx, authtest.Client, invite.Token, "bob has a passphrase")
 					return err
 				},
 				"setup":   func() error { _, err := b.NewSetupLink(ctx); return err },
@@ -162,7 +162,7 @@ func TestSecretsAreNotStoredInClear(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := append([]string{alice.Password, alice.Session, p.Attempt, link}, alice.Codes...)
+	secrets := append([]string{alice.Password, alice.Session, p.Attempt, link.Token}, alice.Codes...)
 	err = b.Store.View(t.Context(), func(tx store.Tx) error {
 		return tx.Scan("", "", func(key string, value []byte) error {
 			for _, s := range secrets {

@@ -52,24 +52,24 @@ func TestStoryFirstAdministrator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.Link(ctx, old)
+	_, err = b.Link(ctx, old.Token)
 	wantKind(t, err, auth.LinkGone, "opening a setup link that a newer one replaced")
 	for range 2 {
-		if l, err := b.Link(ctx, link); err != nil || l.Kind != auth.SetupLink {
+		if l, err := b.Link(ctx, link.Token); err != nil || l.Kind != auth.SetupLink {
 			t.Fatalf("looking at the setup link: %+v, %v", l, err)
 		}
 	}
-	_, err = b.Setup(ctx, authtest.Client, link, "admin", "short")
+	_, err = b.Setup(ctx, authtest.Client, link.Token, "admin", "short")
 	wantKind(t, err, auth.BadPassword, "setting up with a short password")
-	_, err = b.Setup(ctx, authtest.Client, link, "ad min", "a long enough passphrase")
+	_, err = b.Setup(ctx, authtest.Client, link.Token, "ad min", "a long enough passphrase")
 	wantKind(t, err, auth.BadName, "setting up with a bad name")
 
-	p, err := b.Setup(ctx, authtest.Client, link, "Admin", "a long enough passphrase")
+	p, err := b.Setup(ctx, authtest.Client, link.Token, "Admin", "a long enough passphrase")
 	p = wantStep(t, p, err, auth.StepEnroll, "setting up")
 	if p.Session != "" {
 		t.Fatal("setting up gave a session before a second factor was enrolled")
 	}
-	_, err = b.Setup(ctx, authtest.Client, link, "mallory", "another long passphrase")
+	_, err = b.Setup(ctx, authtest.Client, link.Token, "mallory", "another long passphrase")
 	wantKind(t, err, auth.LinkGone, "using the setup link twice")
 	if _, err := b.NewSetupLink(ctx); auth.KindOf(err) != auth.AlreadyDone {
 		t.Fatalf("a setup link while there is an administrator: %v", err)
@@ -145,14 +145,14 @@ func TestStoryInvite(t *testing.T) {
 	b := authtest.New(t)
 	ctx := t.Context()
 	u, invite, err := b.Service.AddUser(ctx, auth.Client{}, auth.NewUser{Name: "bob"})
-	if err != nil || invite == "" {
-		t.Fatalf("adding bob: %v, invite %q", err, invite)
+	if err != nil || invite.Token == "" {
+		t.Fatalf("adding bob: %v, invite %q", err, invite.Token)
 	}
 	_, err = b.SignIn(ctx, authtest.Client, auth.Credentials{Name: u.Name})
 	wantKind(t, err, auth.WrongCredentials, "signing in without ever having set a password")
-	p, err := b.AcceptInvite(ctx, authtest.Client, invite, "bob has a long passphrase")
+	p, err := b.AcceptInvite(ctx, authtest.Client, invite.Token, "bob has a long passphrase")
 	wantStep(t, p, err, auth.StepEnroll, "MF-23: an invite leads to enrollment")
-	_, err = b.AcceptInvite(ctx, authtest.Client, invite, "mallory has a passphrase")
+	_, err = b.AcceptInvite(ctx, authtest.Client, invite.Token, "mallory has a passphrase")
 	wantKind(t, err, auth.LinkGone, "using an invite twice")
 	b.Clock.Move(25 * time.Hour)
 	_, late, err := b.Service.AddUser(ctx, auth.Client{}, auth.NewUser{Name: "late"})
@@ -160,7 +160,7 @@ func TestStoryInvite(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Clock.Move(24 * time.Hour)
-	_, err = b.Link(ctx, late)
+	_, err = b.Link(ctx, late.Token)
 	wantKind(t, err, auth.LinkGone, "an invite after a day")
 }
 
@@ -176,9 +176,9 @@ func TestStoryResetTwoFactor(t *testing.T) {
 	wantKind(t, err, auth.NotSignedIn, "a session after a reset")
 	_, err = b.SignIn(ctx, authtest.Client, alice.Credentials())
 	wantKind(t, err, auth.LinkNeeded, "the password alone after a reset")
-	_, err = b.Reenroll(ctx, authtest.Client, link, "not the password, surely")
+	_, err = b.Reenroll(ctx, authtest.Client, link.Token, "not the password, surely")
 	wantKind(t, err, auth.WrongCredentials, "the link without the password")
-	p, err := b.Reenroll(ctx, authtest.Client, link, alice.Password)
+	p, err := b.Reenroll(ctx, authtest.Client, link.Token, alice.Password)
 	wantStep(t, p, err, auth.StepEnroll, "the link with the password")
 	_, err = b.SignIn(ctx, authtest.Client, alice.Credentials())
 	wantKind(t, err, auth.LinkNeeded, "the password alone while the enrollment is under way")
@@ -187,7 +187,7 @@ func TestStoryResetTwoFactor(t *testing.T) {
 	if slices.Equal(oldSecret, alice.Secret) {
 		t.Error("MF-16: the new enrollment has the old secret")
 	}
-	_, err = b.Reenroll(ctx, authtest.Client, link, alice.Password)
+	_, err = b.Reenroll(ctx, authtest.Client, link.Token, alice.Password)
 	wantKind(t, err, auth.LinkGone, "using the re-enrollment link twice")
 	pr := alice.EnterPassword(t)
 	_, err = b.Code(ctx, authtest.Client, pr.Attempt, auth.BackupCode, oldCode)

@@ -91,7 +91,7 @@ func printable(s string) bool {
 
 func (s *Service) checkPassword(plain, name, email string) error {
 	local, _, _ := strings.Cut(email, "@")
-	if err := password.Check(plain, s.Settings.MinPassword, name, local, s.Settings.Brand); err != nil {
+	if err := password.Check(plain, s.settings.MinPassword, name, local, s.settings.Brand); err != nil {
 		return &Error{Kind: BadPassword, Cause: err}
 	}
 	return nil
@@ -125,7 +125,7 @@ func (t *tx) createUser(in NewUser, passwordHash string) (*userRecord, error) {
 	if err := checkProfile(in); err != nil {
 		return nil, err
 	}
-	index := nameIndex(t.keys.nameKey(name))
+	index := nameIndex(t.s.keys.nameKey(name))
 	if _, found, err := get[string](t, index); err != nil {
 		return nil, err
 	} else if found {
@@ -187,15 +187,15 @@ func (s *Service) HasAdministrator(ctx context.Context) (has bool, err error) {
 // operator is the actor of commands.
 const operator = "operator"
 
-// AddUser makes an account. Without a password it returns the token of an invite link, which is shown once and works for a day.
-func (s *Service) AddUser(ctx context.Context, c Client, in NewUser) (u User, invite string, err error) {
+// AddUser makes an account. Without a password it returns an invite link, which works for a day; with one, none.
+func (s *Service) AddUser(ctx context.Context, c Client, in NewUser) (u User, invite NewLink, err error) {
 	var hash string
 	if in.Password != "" {
 		if err := s.checkPassword(in.Password, Canonical(in.Name), in.Email); err != nil {
-			return User{}, "", err
+			return User{}, invite, err
 		}
 		if hash, err = s.hasher.Hash(ctx, in.Password); err != nil {
-			return User{}, "", classify(err)
+			return User{}, invite, classify(err)
 		}
 	}
 	err = s.update(ctx, c, func(t *tx) error {
@@ -203,7 +203,7 @@ func (s *Service) AddUser(ctx context.Context, c Client, in NewUser) (u User, in
 		if err != nil {
 			return err
 		}
-		invite = ""
+		invite = NewLink{}
 		if hash == "" {
 			if invite, err = t.newLink(InviteLink, r); err != nil {
 				return err
@@ -312,31 +312,32 @@ func (s *Service) onUser(ctx context.Context, c Client, name string, fn func(t *
 // SetDisabled shuts an account, which ends its sessions at once, or opens it again.
 func (s *Service) SetDisabled(ctx context.Context, c Client, name string, disabled bool) error {
 	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
-		if u.Disabled == disabled {
-			state := map[bool]string{true: "disabled", false: "enabled"}[disabled]
+		done := u.Disabled == disabled
+		what, state := EventUserEnabled, "enabled"
+		if disabled {
+			what, state = EventUserDisabled, "disabled"
+			if err := t.endSessions(u, "", operator, "the account was disabled"); err != nil {
+				return err
+			}
+		}
+		if done && len(t.ended) == 0 {
 			return failf(AlreadyDone, "the user %q is %s already", u.Name, state)
 		}
 		u.Disabled = disabled
 		if err := t.countAdministrator(u); err != nil {
 			return err
 		}
-		what := EventUserEnabled
-		if disabled {
-			what = EventUserDisabled
-			if err := t.endSessions(u, ""); err != nil {
-				return err
-			}
-		}
 		t.eventFor(u, Event{Type: what, Actor: operator, Outcome: success})
 		return t.saveUser(u)
 	})
 }
 
-// DeleteUser removes a person and everything kept for them but the events. The name may be given again; the id never is.
+// DeleteUser removes a person, with factors and sessions. Events stay, and so do links and attempts, which open nothing without the
+// person, until they run out. The name may be given again; the id never is.
 func (s *Service) DeleteUser(ctx context.Context, c Client, name string) error {
 	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
 		t.eventFor(u, Event{Type: EventUserDeleted, Actor: operator, Outcome: success})
-		if err := t.endSessions(u, ""); err != nil {
+		if err := t.endSessions(u, "", operator, "the account was deleted"); err != nil {
 			return err
 		}
 		u.Admin = false
@@ -346,7 +347,7 @@ func (s *Service) DeleteUser(ctx context.Context, c Client, name string) error {
 		if err := t.clearCodes(u.ID); err != nil {
 			return err
 		}
-		for _, key := range []string{userKey(u.ID), nameIndex(t.keys.nameKey(u.Name)), factorsKey(u.ID), knownKey(u.ID)} {
+		for _, key := range []string{userKey(u.ID), nameIndex(t.s.keys.nameKey(u.Name)), factorsKey(u.ID), knownKey(u.ID)} {
 			if err := t.Delete(key); err != nil {
 				return fmt.Errorf("deleting a user: %w", err)
 			}
@@ -355,15 +356,15 @@ func (s *Service) DeleteUser(ctx context.Context, c Client, name string) error {
 	})
 }
 
-// ResetTwoFactor removes all second factors and backup codes of a person, ends their sessions and returns the token of the link with
-// which they enroll again. Until then the password alone enrolls nothing: whoever knows only the password must not be the one who
+// ResetTwoFactor removes all second factors and backup codes of a person, ends their sessions and returns the link with which they
+// enroll again. Until then the password alone enrolls nothing: whoever knows only the password must not be the one who
 // binds the new authenticator. A person who never accepted the invite gets a new invite instead.
-func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (link string, err error) {
+func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (link NewLink, err error) {
 	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
 		if u.Disabled {
-			return failf(BadInput, "the user %q is disabled, and no link would open: enable the account first", u.Name)
+			return failf(Disabled, "the user %q is disabled, and no link would open: enable the account first", u.Name)
 		}
-		if err := t.endSessions(u, ""); err != nil {
+		if err := t.endSessions(u, "", operator, "the second factor was reset"); err != nil {
 			return err
 		}
 		if err := t.clearCodes(u.ID); err != nil {
@@ -381,7 +382,7 @@ func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (li
 			return err
 		}
 		t.eventFor(u, Event{Type: EventTwoFactorReset, Actor: operator, Outcome: success})
-		return t.saveUser(u)
+		return nil
 	})
 	return link, err
 }
@@ -393,7 +394,7 @@ func (s *Service) Unlock(ctx context.Context, c Client, name string) error {
 		if err := t.clearCodes(u.ID); err != nil {
 			return err
 		}
-		prefix := "guess/pwd/" + t.keys.nameKey(u.Name)
+		prefix := "guess/pwd/" + t.s.keys.nameKey(u.Name)
 		keys := []string{prefix}
 		err := t.Scan(prefix+"/", "", func(key string, _ []byte) error {
 			keys = append(keys, key)

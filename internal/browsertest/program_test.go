@@ -59,6 +59,7 @@ func start(t *testing.T, site string) *program {
 		{"data_dir ./nightlatch-data", "data_dir " + filepath.Join(p.dir, "data")},
 		{"http://localhost:8080", p.origin},
 		{"127.0.0.1:8081", "127.0.0.1:" + application},
+		{"http://:8081", "http://:" + application},
 		{"\n\tnightlatch\n", "\n\t" + site + "\n"},
 	} {
 		if !strings.Contains(config, change.old) {

@@ -46,6 +46,6 @@ func (q *request) invitePage(l auth.Link, problem string) web.Page {
 		Form:        form,
 		Action:      q.visit.URL.Path,
 		UserName:    l.UserName,
-		MinPassword: q.auth.Settings.MinPassword,
+		MinPassword: q.auth.Settings().MinPassword,
 	}
 }

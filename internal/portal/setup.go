@@ -53,6 +53,6 @@ func (q *request) setupPage(wrong, problem string) web.Page {
 		Action:      q.visit.URL.Path,
 		Wrong:       wrong,
 		Name:        q.form.Get("name"),
-		MinPassword: q.auth.Settings.MinPassword,
+		MinPassword: q.auth.Settings().MinPassword,
 	}
 }

@@ -61,11 +61,11 @@ func (s *site) code(secret []byte) string { return otp.Code(secret, otp.Step(s.C
 func TestStoryFromTheSetupLinkToTheApplicationAndBack(t *testing.T) {
 	s := newSite(t)
 	b := s.browser(t)
-	token, err := s.NewSetupLink(t.Context())
+	made, err := s.NewSetupLink(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := "/_nightlatch/setup/" + token
+	link := "/_nightlatch/setup/" + made.Token
 
 	b.send("HEAD", link, nil)
 	b.get(link).sees(200, link, "Make the first account", "At least 15 characters")
@@ -207,13 +207,13 @@ func TestStoryTooManyWrongCodes(t *testing.T) {
 
 func TestStoryInvite(t *testing.T) {
 	s := newSite(t)
-	_, token, err := s.Service.AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: "bob"})
+	_, made, err := s.Service.AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: "bob"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := s.browser(t)
-	link := "/_nightlatch/invite/" + token
-	b.get("/_nightlatch/setup/"+token).sees(410, "/_nightlatch/setup/"+token, "This link no longer works") // a link of another kind
+	link := "/_nightlatch/invite/" + made.Token
+	b.get("/_nightlatch/setup/"+made.Token).sees(410, "/_nightlatch/setup/"+made.Token, "This link no longer works") // a link of another kind
 	b.get(link).sees(200, link, "Choose your password", `value="bob"`)
 	b.fill(link, "password", "bobbobbobbobbob", "repeat", "bobbobbobbobbob").sees(422, link, "This password")
 	b.fill(link, "password", passphrase, "repeat", passphrase).sees(200, "/_nightlatch/two-factor/enable")
@@ -226,13 +226,13 @@ func TestStoryInvite(t *testing.T) {
 func TestStoryReenroll(t *testing.T) {
 	s := newSite(t)
 	alice := s.Enroll(t, auth.NewUser{Name: "alice"})
-	token, err := s.ResetTwoFactor(t.Context(), auth.Client{}, "alice")
+	made, err := s.ResetTwoFactor(t.Context(), auth.Client{}, "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := s.browser(t).signIn(alice, "/")
 	b.sees(403, "/_nightlatch/sign-in", "Your second factor was reset. Open the link")
-	link := "/_nightlatch/re-enroll/" + token
+	link := "/_nightlatch/re-enroll/" + made.Token
 	b.get(link).fill(link, "password", "not the right one at all").sees(403, link, "do not open an account")
 	b.fill(link, "password", alice.Password).sees(200, "/_nightlatch/two-factor/enable")
 	b.fill("/_nightlatch/two-factor/enable", "code", s.code(b.scan())).fill("/_nightlatch/backup-codes").sees(200, "/", "the application")

@@ -57,7 +57,7 @@ func (s *Service) saveLastSeen(ctx context.Context) error {
 		err := s.store.Update(ctx, func(t store.Tx) error {
 			for i, l := range batch {
 				seen[i] = l.seen.Load()
-				r, found, err := get[sessionRecord](t, sessionKey(l.id))
+				r, found, err := getSession(t, l.id)
 				if err != nil {
 					return err
 				}

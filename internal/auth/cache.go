@@ -141,24 +141,28 @@ func (c *cache) hold(l *live, n int) {
 	c.mu.Unlock()
 }
 
-// changed makes every snapshot of a session out of date. Its open streams go on.
-func (c *cache) changed(id string) {
-	c.mu.Lock()
-	l := c.byID[id]
-	c.mu.Unlock()
-	if l != nil {
-		l.raise()
+// changed makes every snapshot of the sessions out of date. Their open streams go on.
+func (c *cache) changed(ids ...string) {
+	for _, id := range ids {
+		c.mu.Lock()
+		l := c.byID[id]
+		c.mu.Unlock()
+		if l != nil {
+			l.raise()
+		}
 	}
 }
 
-// end forgets a session and closes what is open under it.
-func (c *cache) end(id string) {
-	c.mu.Lock()
-	l := c.byID[id]
-	delete(c.byID, id)
-	c.mu.Unlock()
-	if l != nil {
-		l.end()
+// end forgets sessions and closes what is open under them.
+func (c *cache) end(ids ...string) {
+	for _, id := range ids {
+		c.mu.Lock()
+		l := c.byID[id]
+		delete(c.byID, id)
+		c.mu.Unlock()
+		if l != nil {
+			l.end()
+		}
 	}
 }
 

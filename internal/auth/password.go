@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/store"
+)
+
+// SignIn takes a name and a password and begins an attempt, or makes a session when the person has no second factor. An unknown name,
+// a wrong password and a disabled account are one answer, at one cost.
+func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progress, err error) {
+	right, err := s.verifyPassword(ctx, c, in.Name, in.Password)
+	if err != nil {
+		return p, err
+	}
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+		owner, found, err := userByID(t, right.user.ID)
+		if err != nil {
+			return p, err
+		}
+		if !found {
+			return p, fail(WrongCredentials)
+		}
+		if err := t.acceptPassword(owner, right); err != nil {
+			return p, err
+		}
+		if owner.LinkNeeded {
+			t.eventFor(owner, Event{Type: EventPassword, Outcome: refused, Method: Password, Detail: "a link is needed to enroll"})
+			return p, t.refuse(fail(LinkNeeded))
+		}
+		return t.begin(owner, attempt{
+			Need: Requirement{Level: LevelPassword}, Proofs: []Proof{{Password, t.now.UTC()}},
+			Remember: in.Remember, ReturnTo: in.ReturnTo,
+		})
+	})
+}
+
+// ReenterPassword gives a running step-up the password again.
+func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain string) (p Progress, err error) {
+	var h *held
+	err = s.view(ctx, func(t store.Tx) error {
+		if h, err = s.openAttempt(t, value, s.now()); err == nil && h.step != StepPassword {
+			err = fail(OutOfOrder)
+		}
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	right, err := s.verifyPassword(ctx, c, h.user.Name, plain)
+	if err != nil {
+		return p, err
+	}
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+		h, err := t.openAttempt(value, StepPassword)
+		if err != nil {
+			return p, err
+		}
+		if err := t.acceptPassword(h.user, right); err != nil {
+			return p, err
+		}
+		h.attempt.prove(Password, t.now)
+		return t.advance(h)
+	})
+}
+
+// rightPassword is a password that was checked outside a transaction, for acceptPassword inside one.
+type rightPassword struct {
+	user   *userRecord // as it was when the password was checked
+	limits []limit     // what was reserved for the try
+	rehash string      // a new hash, when the stored one is of older parameters
+}
+
+// verifyPassword reserves a try, checks the password outside any transaction, and takes note of a wrong one.
+func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain string) (rightPassword, error) {
+	var r rightPassword
+	var inARow int
+	err := s.update(ctx, c, func(t *tx) (err error) {
+		r, inARow, err = t.reservePassword(Canonical(name))
+		return err
+	})
+	if err != nil {
+		return r, err
+	}
+	right, err := s.isRight(ctx, &r, plain)
+	if right && err == nil {
+		return r, nil
+	}
+	checked := err == nil || KindOf(classify(err)) == BadPassword // what can be nobody's password is a wrong one
+	undo := s.update(context.WithoutCancel(ctx), c, func(t *tx) error {
+		if !checked {
+			return t.release(r.limits, false) // it was not looked at: give the try back
+		}
+		t.passwordEvent(r.user, inARow)
+		return nil
+	})
+	switch {
+	case !checked:
+		return r, classify(err)
+	case undo != nil:
+		return r, undo
+	}
+	return r, fail(WrongCredentials)
+}
+
+// reservePassword finds whose password it would be, nobody's included, and raises the counters.
+func (t *tx) reservePassword(canonical string) (r rightPassword, inARow int, err error) {
+	var known bool
+	if r.user, _, err = t.s.userByName(t, canonical); err != nil {
+		return r, 0, err
+	}
+	if r.user != nil {
+		if known, err = t.isKnown(r.user.ID); err != nil {
+			return r, 0, err
+		}
+	}
+	r.limits = t.passwordLimits(t.s.keys.nameKey(canonical), known)
+	inARow, err = t.reserve(r.limits)
+	return r, inARow, err
+}
+
+// isRight spends the time of one hash whoever it is (BF-13), and of a second one where the first is out of date.
+func (s *Service) isRight(ctx context.Context, r *rightPassword, plain string) (bool, error) {
+	if r.user == nil || r.user.Password == "" {
+		return false, s.hasher.VerifyDummy(ctx, plain)
+	}
+	verdict, err := s.hasher.Verify(ctx, r.user.Password, plain)
+	if err != nil || !verdict.OK() || r.user.Disabled {
+		return false, err
+	}
+	if verdict == password.RightButOld {
+		r.rehash, err = s.hasher.Hash(ctx, plain)
+	}
+	return true, err
+}
+
+// passwordEvent names the person only when there is one: what people type in the name field is at times their password.
+func (t *tx) passwordEvent(u *userRecord, inARow int) {
+	e := Event{Type: EventPassword, Outcome: failure, Method: Password, Actor: "anonymous", Detail: row(inARow)}
+	if u == nil {
+		t.event(e)
+		return
+	}
+	t.eventFor(u, e)
+}
+
+// row tells an operator how far guessing has come.
+func row(n int) string {
+	if n >= stopAt {
+		return fmt.Sprintf("failure %d in a row: stopped", n)
+	}
+	return fmt.Sprintf("failure %d in a row", n)
+}
+
+// acceptPassword takes what was checked outside the transaction to be true inside it: the hash is still the one that was checked. It
+// clears the counters of the password, and never one of a code (BF-3).
+func (t *tx) acceptPassword(owner *userRecord, right rightPassword) error {
+	if owner.ID != right.user.ID || owner.Password != right.user.Password || owner.Disabled {
+		return fail(WrongCredentials)
+	}
+	if err := t.release(right.limits, true); err != nil {
+		return err
+	}
+	if right.rehash == "" {
+		return nil
+	}
+	owner.Password = right.rehash
+	return t.saveUser(owner)
+}
