@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -22,49 +23,55 @@ import (
 //   - host: "admin.example.com." is the same host to DNS, nginx and Django, and another one to the matcher (PC-11).
 //
 // Where a rule looks at such a part and it is in doubt, a rule that opens does not match, and one that protects fails the request.
-var doubts = map[string]func(*http.Request) bool{
-	"query": func(r *http.Request) bool {
+//
+// The order is that in which they are told.
+var doubts = []doubt{
+	{"query", func(r *http.Request) bool {
 		_, err := url.ParseQuery(r.URL.RawQuery)
 		return err != nil
-	},
-	"method": func(r *http.Request) bool { return strings.ToUpper(r.Method) != r.Method },
-	"host": func(r *http.Request) bool {
+	}},
+	{"method", func(r *http.Request) bool { return strings.ToUpper(r.Method) != r.Method }},
+	{"host", func(r *http.Request) bool {
 		name, _, _ := strings.Cut(r.Host, ":")
 		return strings.HasSuffix(name, ".")
-	},
+	}},
 }
 
-// careful wraps the matchers of a rule. parts are what they look at, from lookedAt.
-func careful(match func(*http.Request) (bool, error), parts []string, opens bool) func(*http.Request) (bool, error) {
-	if len(parts) == 0 {
+// doubt is a part of a request, by the name of its matcher, and whether one request has it in doubt.
+type doubt struct {
+	part string
+	in   func(*http.Request) bool
+}
+
+// careful wraps the matchers of a rule, with the doubts from lookedAt.
+func careful(match func(*http.Request) (bool, error), doubts []doubt, opens bool) func(*http.Request) (bool, error) {
+	if len(doubts) == 0 {
 		return match
 	}
 	return func(r *http.Request) (bool, error) {
-		for _, part := range parts {
+		for _, d := range doubts {
 			switch {
-			case !doubts[part](r):
+			case !d.in(r):
 			case opens:
 				return false, nil
 			default:
-				return false, caddyhttp.Error(http.StatusBadRequest, fmt.Errorf("the %s can be read in two ways, and a rule of the site depends on it", part))
+				return false, caddyhttp.Error(http.StatusBadRequest, fmt.Errorf("the %s can be read in two ways, and a rule of the site depends on it", d.part))
 			}
 		}
 		return match(r)
 	}
 }
 
-// lookedAt are the parts of a request with doubts that the rule looks at. It has to be asked before the matchers are loaded, which
-// clears their configuration.
-func (r *Rule) lookedAt() (parts []string) {
-	for part := range doubts {
-		for _, set := range r.MatcherSetsRaw {
-			if looksAt(set, part) {
-				parts = append(parts, part)
-				break
-			}
+// lookedAt are the doubts about what the rule looks at. It has to be asked before the matchers are loaded, which clears their
+// configuration.
+func (r *Rule) lookedAt() []doubt {
+	var found []doubt
+	for _, d := range doubts {
+		if slices.ContainsFunc(r.MatcherSetsRaw, func(set caddy.ModuleMap) bool { return looksAt(set, d.part) }) {
+			found = append(found, d)
 		}
 	}
-	return parts
+	return found
 }
 
 // looksAt finds a matcher by name, inside `not` too. A matcher that can look at anything does if it mentions the word.

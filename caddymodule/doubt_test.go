@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -63,6 +64,19 @@ func TestDoubtfulParts(t *testing.T) {
 					t.Errorf("%s %s, %s %s%s: got %v, want an answer", action, name, r.Method, r.Host, r.URL, err)
 				}
 			}
+		}
+	}
+}
+
+// Where several parts are in doubt, an operator reads the same error each time.
+func TestDoubtsAreToldInOrder(t *testing.T) {
+	r := httptest.NewRequest("GET", "http://app.test/x?%zz", nil)
+	r.Method, r.Host = "get", "app.test."
+	rule := &Rule{Action: "deny", MatcherSetsRaw: matching(`host ["app.test"]; method ["GET"]; query {"a":["b"]}`)}
+	for range 20 {
+		_, err := careful(nil, rule.lookedAt(), false)(r)
+		if err == nil || !strings.Contains(err.Error(), "the query can be read in two ways") {
+			t.Fatalf("got %v, want the query to be told first", err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ package caddymodule
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -18,23 +19,41 @@ import (
 // at a link does not use it up, so for a day whoever reads the log could have the account (LG-1, LG-2). Where there is an access log,
 // the handler's own log has a line in its place, without the token.
 //
-// Any spelling counts, those that we answer with 404 too: what somebody has copied badly is the right token all the same.
+// Any spelling counts, those that we answer with 404 too: what somebody has copied badly is the right token all the same. But it counts
+// only under our prefix as the portal reads it, so that nobody can keep a request for the application from the log.
 func (h *Handler) keepLinkFromLog(r *http.Request, v visit.Visit, vars map[string]any) {
-	rest, ours := strings.CutPrefix(v.URL.Path, visit.Prefix)
+	kind := linkIn(v.URL.Path)
+	if kind == "" {
+		return
+	}
+	vars[caddyhttp.LogSkipVar] = true
+	srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || srv == nil || srv.Logs == nil {
+		return
+	}
+	h.log.LogAttrs(r.Context(), slog.LevelInfo, "request for a one-time link, which the access log leaves out because of its token",
+		slog.String("kind", string(kind)), slog.String("method", r.Method), slog.String("host", r.Host), slog.String("address", v.Address.String()))
+}
+
+// linkIn finds the kind of one-time link that a path, decoded once as net/url does, may have been meant for; empty for none.
+func linkIn(path string) auth.LinkKind {
+	rest, ours := strings.CutPrefix(path, visit.Prefix)
 	if !ours {
-		return
+		return ""
 	}
+	const rounds = 3 // of encoding what was encoded already, as mail programs do; each costs a pass over what a stranger sent
+	for range rounds {
+		decoded, err := url.PathUnescape(rest)
+		if err != nil || decoded == rest {
+			break
+		}
+		rest = decoded
+	}
+	rest = "/" + strings.ToLower(rest)
 	for _, kind := range []auth.LinkKind{auth.SetupLink, auth.InviteLink, auth.ReenrollLink} {
-		if !strings.Contains("/"+rest, "/"+string(kind)+"/") {
-			continue
+		if strings.Contains(rest, "/"+string(kind)+"/") {
+			return kind
 		}
-		vars[caddyhttp.LogSkipVar] = true
-		srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-		if !ok || srv == nil || srv.Logs == nil {
-			return
-		}
-		h.log.LogAttrs(r.Context(), slog.LevelInfo, "request for a one-time link, which the access log leaves out because of its token",
-			slog.String("kind", string(kind)), slog.String("method", r.Method), slog.String("host", r.Host), slog.String("address", v.Address.String()))
-		return
 	}
+	return ""
 }

@@ -194,7 +194,7 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 	for i, set := range r.MatcherSetsRaw {
 		paths[i], _ = pathPatterns(set) // a malformed one is refused by LoadModule, which also clears the raw sets
 	}
-	parts, opens := r.lookedAt(), r.opens(byDefault)
+	doubts, opens := r.lookedAt(), r.opens(byDefault)
 	loaded, err := ctx.LoadModule(r, "MatcherSetsRaw")
 	if err != nil {
 		return rule, fmt.Errorf("loading matchers: %w", err)
@@ -206,7 +206,7 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 	if opens {
 		demandExactCase(sets, paths)
 	}
-	rule.Match = careful(sets.AnyMatchWithError, parts, opens)
+	rule.Match = careful(sets.AnyMatchWithError, doubts, opens)
 	return rule, nil
 }
 

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// LG-1, LG-2: in no spelling does the address of a one-time link reach the access log, and nothing that the application answers is kept
+// from it.
+func TestLinksStayOutOfTheAccessLog(t *testing.T) {
+	for target, want := range map[string]bool{
+		"/_nightlatch/invite/TOKEN":           true,
+		"/_nightlatch/setup/TOKEN":            true,
+		"/_nightlatch/re-enroll/TOKEN":        true,
+		"/_nightlatch/Invite/TOKEN":           true,
+		"/_nightlatch/RE-ENROLL/TOKEN":        true,
+		"/_nightlatch/%69nvite/TOKEN":         true,
+		"/_nightlatch/invite%2FTOKEN":         true,
+		"/_nightlatch%2Finvite%2fTOKEN":       true,
+		"/%5Fnightlatch/invite/TOKEN":         true,
+		"/_nightlatch/%2569nvite/TOKEN":       true,
+		"/_nightlatch/%49nvite%252FTOKEN":     true,
+		"/_nightlatch//invite/TOKEN":          true,
+		"/_nightlatch/./invite/TOKEN":         true,
+		"/_nightlatch/invite/TOKEN/":          true,
+		"/_nightlatch/invite/TOKEN%20and%25":  true,
+		"/_nightlatch/invite":                 false,
+		"/_nightlatch/invited/TOKEN":          false,
+		"/_nightlatch/sign-in":                false,
+		"/_nightlatch/static/style.css":       false,
+		"/invite/TOKEN":                       false,
+		"/app/_nightlatch/invite/TOKEN":       false,
+		"/_nightlatch.php/invite/TOKEN":       false,
+		"/orders?next=/_nightlatch/invite/T":  false,
+		"/_NIGHTLATCH/invite/of-application":  false,
+		"/%255Fnightlatch/invite/application": false,
+	} {
+		r := httptest.NewRequest("GET", target, nil)
+		vars := map[string]any{}
+		h := &Handler{log: slog.New(slog.DiscardHandler)}
+		h.keepLinkFromLog(prepared(r), visit.Visit{URL: r.URL}, vars)
+		if got := vars[caddyhttp.LogSkipVar] == true; got != want {
+			t.Errorf("%s: left out of the access log: %v, want %v", target, got, want)
+		}
+	}
+}
