@@ -12,6 +12,41 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
+// Step is what an attempt needs next.
+type Step string
+
+const (
+	StepPassword  Step = "password"   // type the password (again)
+	StepCode      Step = "code"       // a code of an enrolled factor, or a backup code
+	StepEnroll    Step = "enroll"     // scan the QR code, confirm with a code
+	StepSaveCodes Step = "save-codes" // the backup codes are on the page; say that they are saved
+	StepDone      Step = "done"       // signed in
+)
+
+// Progress is the answer to each act of a sign-in.
+type Progress struct {
+	Step      Step
+	Attempt   string    // value for the attempt cookie: a new one replaces the old; empty once done
+	Session   string    // value for the session cookie; set at StepDone, unless the session at hand already sufficed
+	Expires   time.Time // with Session: when the cookie may go; zero: with the browser
+	ReturnTo  string    // where the person wanted to go, as given at the start; check it when used
+	UsedCode  bool      // a backup code was just used …
+	CodesLeft int       // … and this many are left
+}
+
+// AttemptView is what a page may show of an attempt. Secrets are in it only at the step that shows them.
+type AttemptView struct {
+	Step      Step
+	UserName  string
+	ReturnTo  string
+	StepUp    bool     // the person is signed in and proves more, rather than signing in
+	Secret    []byte   // at StepEnroll: the pending TOTP secret
+	Issuer    string   // at StepEnroll: the name for the authenticator app
+	Codes     []string // at StepSaveCodes: the backup codes, formatted
+	CodesLeft int      // at StepCode: how many unused backup codes there are; 0 hides that way
+	Expires   time.Time
+}
+
 const (
 	attemptLife = 10 * time.Minute
 	// enrollAge is how fresh the password must be to bind a first authenticator in a running session: a browser left open must not

@@ -11,6 +11,49 @@ import (
 	"github.com/nightlatch/nightlatch/internal/password"
 )
 
+// Kind is what went wrong, for the program: each door maps it to a status and a sentence.
+type Kind int
+
+const (
+	Unavailable       Kind = iota // the store did not answer; never read it as "signed out" or "has no factor"
+	NotSignedIn                   // no session, or one that has ended
+	WrongCredentials              // unknown name, wrong password or disabled account: never say which
+	WrongCode                     // the code is not right
+	UsedCode                      // the code was right, but has been used
+	TooManyTries                  // wait RetryAfter
+	Stopped                       // this factor is stopped until another one, a backup code or an operator clears it
+	AttemptGone                   // the sign-in took too long, was finished, or never began
+	OutOfOrder                    // the attempt waits for another step
+	LinkGone                      // the link was used, replaced, or has run out
+	LinkNeeded                    // an operator reset the second factor: the new one is enrolled through the link only
+	NameTaken                     // somebody has this user name
+	BadName                       // the user name is not acceptable; Detail says why
+	BadPassword                   // the new password is not acceptable; the cause is the error of package password
+	BadInput                      // another field is not acceptable; Detail says which and why
+	NotFound                      // no such user or session
+	Busy                          // too many sign-ins at once: wait RetryAfter
+	AlreadyDone                   // nothing to change
+	Disabled                      // the account is shut; only an operator is told so
+	LastAdministrator             // this would leave nobody to administer
+)
+
+// Error is every error of this package. Kind is for the program; Detail, where set, is a plain clause for an operator or a form; the
+// cause is for the log and may name things that a visitor must not learn.
+type Error struct {
+	Kind       Kind
+	Detail     string
+	RetryAfter time.Duration // with TooManyTries and Busy
+	Cause      error
+}
+
+// KindOf returns the Kind of an error of this package, and Unavailable for any other: what is not understood denies.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Unavailable
+}
+
 var kindNames = map[Kind]string{
 	Unavailable:       "the store is not available",
 	NotSignedIn:       "not signed in",
@@ -57,13 +100,6 @@ func retry(k Kind, after time.Duration) error { return &Error{Kind: k, RetryAfte
 
 // errNotSignedIn is shared, since it is the answer to most requests of strangers.
 var errNotSignedIn error = &Error{Kind: NotSignedIn}
-
-func kindOf(err error) Kind {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Kind
-	}
-	return Unavailable
-}
 
 // classify gives errors from below a Kind. Whatever is not known is Unavailable, which every door answers with 503: an error must
 // never look like "signed out" or "has no second factor" (ASVS 16.5.3).

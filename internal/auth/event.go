@@ -7,10 +7,26 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/store"
 )
+
+// Event is one line of the record of what happened. It never holds a secret.
+type Event struct {
+	ID      string     `json:"id"` // sortable by time
+	Time    time.Time  `json:"time"`
+	Type    string     `json:"type"`  // one of the Event… constants
+	Actor   string     `json:"actor"` // canonical name, "operator", or "anonymous"
+	UserID  string     `json:"user_id,omitempty"`
+	User    string     `json:"user,omitempty"`
+	Address netip.Addr `json:"address"`
+	Outcome string     `json:"outcome"`          // "success", "failure" or "refused"
+	Method  Method     `json:"method,omitempty"` // the factor concerned
+	Session string     `json:"session,omitempty"`
+	Detail  string     `json:"detail,omitempty"`
+}
 
 // What events are called. docs/events.md lists them for operators.
 const (

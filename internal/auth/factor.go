@@ -14,6 +14,15 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
+// FactorInfo describes an enrolled factor.
+type FactorInfo struct {
+	ID       string    `json:"id"`
+	Method   Method    `json:"method"`
+	Name     string    `json:"name"`
+	Created  time.Time `json:"created"`
+	LastUsed time.Time `json:"last_used"`
+}
+
 // factors are all second factors of one user in one record, so that using one and changing another cannot pass each other by.
 type factors struct {
 	TOTP   []totpFactor `json:"totp,omitempty"`

@@ -11,6 +11,29 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
+// LinkKind is what a one-time link is for.
+type LinkKind string
+
+const (
+	SetupLink    LinkKind = "setup"     // makes the first administrator; 1 hour
+	InviteLink   LinkKind = "invite"    // sets the password of a new user and enrolls; 24 hours
+	ReenrollLink LinkKind = "re-enroll" // after an operator's reset: enrolls again, with the password; 1 hour
+)
+
+// Link is what a page may show of a one-time link before it is used. Looking at a link consumes nothing.
+type Link struct {
+	Kind     LinkKind
+	UserName string // empty for setup
+	Expires  time.Time
+}
+
+// NewLink is a one-time link that was just made. The token is shown once and stored as a digest.
+type NewLink struct {
+	Token   string
+	Kind    LinkKind
+	Expires time.Time
+}
+
 // linkRecord is a one-time link. It stands under the digest of its token; Used is a fact that stays until the record goes.
 type linkRecord struct {
 	Kind    LinkKind  `json:"kind"`

@@ -11,6 +11,13 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
+// Credentials is what the sign-in form sends.
+type Credentials struct {
+	Name, Password string
+	Remember       bool   // "keep me signed in"
+	ReturnTo       string // kept as given
+}
+
 // SignIn takes a name and a password and begins an attempt, or makes a session when the person has no second factor. An unknown name,
 // a wrong password and a disabled account are one answer, at one cost.
 func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progress, err error) {

@@ -8,6 +8,49 @@ import (
 	"time"
 )
 
+// Level is what a rule demands. The zero value demands nothing and is not valid in a rule.
+type Level int
+
+const (
+	LevelPassword  Level = 1
+	LevelTwoFactor Level = 2
+)
+
+func (l Level) String() string {
+	switch l {
+	case LevelPassword:
+		return "password"
+	case LevelTwoFactor:
+		return "two_factor"
+	}
+	return "none"
+}
+
+// Requirement is what a rule of a site asks of whoever wants to pass.
+type Requirement struct {
+	Level   Level
+	Groups  []string      // a member of at least one of them; empty: any
+	Users   []string      // one of these canonical names; empty: any
+	Methods []Method      // second factors that count; empty: any the person enrolled
+	MaxAge  time.Duration // how old the proofs may be; zero: as old as the session
+}
+
+// Verdict is the answer of Requirement.Judge.
+type Verdict int
+
+const (
+	// SignIn: nobody is signed in.
+	SignIn Verdict = iota
+	// ProveMore: signed in, but a second factor is missing, or the one proven does not count here.
+	ProveMore
+	// StepUp: the proofs are too old for this rule.
+	StepUp
+	// Forbidden: signed in as somebody whom the rule does not admit.
+	Forbidden
+	// Pass: go ahead.
+	Pass
+)
+
 // Judge is the one place that says whether a session satisfies a requirement. A nil session is nobody. It is safe to call from many
 // goroutines and neither blocks nor allocates.
 //

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,40 @@ import (
 	"github.com/nightlatch/nightlatch/internal/password"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
+
+// Client is who is asking, for events, session lists and the counters against guessing.
+type Client struct {
+	Address netip.Addr // zero: unknown, as for an operator's command
+	Device  string     // the User-Agent; cut to 256 bytes when stored
+}
+
+// Settings are the parts of the configuration that a reload may change.
+type Settings struct {
+	Issuer      string        // name shown in the authenticator app
+	PastSteps   int           // how many earlier TOTP codes still count, 0 to 10
+	MinPassword int           // code points
+	Idle        time.Duration // a session ends this long after its last request
+	Lifetime    time.Duration // a session ends this long after sign-in, whatever happens
+	Remember    time.Duration // both limits for a session with "keep me signed in"
+	Brand       string        // shown on pages; a word that a password may not consist of
+}
+
+// DefaultSettings are the numbers of docs/caddyfile.md. The idle and overall limits are those of NIST SP 800-63B-4 §2.2.3.
+var DefaultSettings = Settings{
+	Issuer:      "Nightlatch",
+	PastSteps:   1,
+	MinPassword: 15,
+	Idle:        time.Hour,
+	Lifetime:    12 * time.Hour,
+	Remember:    30 * 24 * time.Hour,
+	Brand:       "Nightlatch",
+}
+
+// Clock tells the time; one act reads it once.
+type Clock func() time.Time
+
+// discard is the logger of a Service that was given none.
+var discard = slog.New(slog.DiscardHandler)
 
 // Config is what a Service stands on. All of it outlives a reload of the configuration.
 type Config struct {

@@ -18,6 +18,18 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
+// SessionInfo describes a session in lists. ID is no credential.
+type SessionInfo struct {
+	ID       string     `json:"id"`
+	User     string     `json:"user"`
+	Device   string     `json:"device"`
+	Address  netip.Addr `json:"address"`
+	Created  time.Time  `json:"created"`
+	LastSeen time.Time  `json:"last_seen"`
+	Expires  time.Time  `json:"expires"`
+	Proofs   []Proof    `json:"proofs"`
+}
+
 // Session is a finished sign-in on one browser, as of the moment it was loaded. It is shared by every request of that browser: its
 // fields are read-only, slices included. A change to the person or the session makes a new one, so a request that holds it sees one
 // consistent identity.

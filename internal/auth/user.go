@@ -21,6 +21,36 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
+// User is a person with an account. ID never changes and is never used again; the rest may change.
+type User struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`         // canonical
+	FullName string    `json:"display_name"` // what people are called
+	Email    string    `json:"email"`
+	Groups   []string  `json:"groups"`
+	Admin    bool      `json:"admin"`
+	Disabled bool      `json:"disabled"`
+	Created  time.Time `json:"created"`
+}
+
+// NewUser is what an operator says of a person to be added.
+type NewUser struct {
+	Name, FullName, Email string
+	Groups                []string
+	Admin                 bool
+	Password              string // empty: the person sets it through an invite link
+}
+
+// UserDetail is what an operator and the account page may see: never a secret, a hash or a token.
+type UserDetail struct {
+	User
+	HasPassword bool         `json:"has_password"`
+	Factors     []FactorInfo `json:"factors"`
+	CodesLeft   int          `json:"backup_codes_left"`
+	Sessions    int          `json:"sessions"`
+	Stopped     []Method     `json:"stopped"` // factors at their hard stop against guessing
+}
+
 // userRecord is a User as stored.
 type userRecord struct {
 	User
