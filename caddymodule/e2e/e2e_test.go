@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,17 +64,14 @@ func TestSetupLinkIsPrintedOnce(t *testing.T) {
 	h.load(t)
 	l := link(t)
 	h.load(t)
+	noLink(t)
 	b := newBrowser(t, h.addr)
 	b.setUp(l)
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	h.load(t)
-	select {
-	case again := <-printed:
-		t.Errorf("got another link, %s", again)
-	default:
-	}
+	noLink(t)
 	b.open(b.base + "/")
 	if !strings.HasPrefix(b.page, `user=["alice"]`) {
 		t.Errorf("after a restart the administrator got %d %q", b.status, b.page)
@@ -91,54 +89,91 @@ func TestReloadUnderLoad(t *testing.T) {
 	b.client.CloseIdleConnections()
 	before := settled(0)
 
-	stop, answered := make(chan struct{}), make(chan struct{}, 1000)
-	var workers sync.WaitGroup
+	const reloads = 50
+	l := &load{stop: make(chan struct{}), answered: make(chan struct{}, 1000)}
+	end := sync.OnceFunc(func() {
+		close(l.stop)
+		l.workers.Wait()
+	})
+	defer end()
 	for range 4 {
-		workers.Go(func() { keepAsking(t, b, stop, answered) })
+		l.workers.Go(func() { l.keepAsking(t, b) })
 	}
-	for i := range 50 {
+	for i := range reloads {
 		h.global = fmt.Sprintf("issuer I%d", i) // another configuration each time, as an operator's is
 		h.load(t)
 		for range 4 {
-			<-answered
+			select {
+			case <-l.answered:
+			case <-time.After(patience):
+				t.Fatal("no request is answered")
+			}
 		}
 	}
-	close(stop)
-	workers.Wait()
-	if after := settled(before); after > before {
-		t.Errorf("got %d goroutines after 50 reloads, %d before", after, before)
+	end()
+	all, dropped := l.requests.Load(), l.dropped.Load()
+	t.Logf("%d requests, %d connections dropped", all, dropped)
+	// A Caddy without the gate drops up to one a reload here. Were nobody's connection carried over, it would be four.
+	if dropped > 2*reloads {
+		t.Errorf("%d connections were dropped at %d reloads", dropped, reloads)
+	}
+	// The database compacts when it likes. A leak is at least one goroutine at each reload.
+	if after := settled(before); after > before+reloads/2 {
+		t.Errorf("got %d goroutines after %d reloads, %d before", after, reloads, before)
 	}
 }
 
-// keepAsking sends requests as the person of the browser until it is stopped. Each answer must be the application's.
-func keepAsking(t *testing.T, b *browser, stop <-chan struct{}, answered chan<- struct{}) {
+// load is what goes on during reloads.
+type load struct {
+	stop, answered    chan struct{}
+	workers           sync.WaitGroup
+	requests, dropped atomic.Int64
+}
+
+// keepAsking sends requests as the person of the browser until it is stopped. Each answer must be the application's. That a connection
+// is dropped without an answer is Caddy's way when a listener changes hands, with the gate or without it.
+func (l *load) keepAsking(t *testing.T, b *browser) {
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{},
 		Jar:           b.client.Jar,
+		Timeout:       patience,
 	}
 	defer client.CloseIdleConnections()
-	for {
-		resp, err := client.Get(b.base + "/")
-		if err == nil {
-			var body []byte
-			body, err = io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if err != nil || resp.StatusCode != http.StatusOK || !strings.HasPrefix(string(body), `user=["alice"]`) {
-				t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
-			}
-		}
-		to := answered
-		if err != nil {
-			// Caddy without us drops a connection too when a listener changes hands: no answer, nothing to judge or to count.
-			to = make(chan struct{}, 1)
+	for !l.over() {
+		l.requests.Add(1)
+		if wantAlice(t, client, b.base+"/") != nil {
+			l.dropped.Add(1)
+			continue
 		}
 		select {
-		case to <- struct{}{}:
-		case <-stop:
+		case l.answered <- struct{}{}:
+		case <-l.stop:
 			return
 		}
 	}
+}
+
+func (l *load) over() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// wantAlice asks the application, which has to know alice. An error is a connection that was dropped before the answer.
+func wantAlice(t *testing.T, client *http.Client, url string) error {
+	resp, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK || !strings.HasPrefix(string(body), `user=["alice"]`) {
+		t.Errorf("got %d %q, %v", resp.StatusCode, body, err)
+	}
+	return nil
 }
 
 // settled waits until there are at most so many goroutines, or no fewer come: old connections take a moment to close.

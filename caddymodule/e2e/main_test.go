@@ -36,8 +36,16 @@ import (
 // childEnv makes the test binary another process on the configuration that it names: "run FILE" or "validate FILE".
 const childEnv = "NIGHTLATCH_E2E_CHILD"
 
-// printed is every setup link that was printed to standard error.
-var printed = make(chan string, 100)
+// patience is how long anything may take that the tests wait for.
+const patience = 30 * time.Second
+
+// printed is every setup link that was printed to standard error. marked tells that all that was printed before the marker is there.
+var (
+	printed = make(chan string, 100)
+	marked  = make(chan struct{})
+)
+
+const marker = "everything so far was read"
 
 func TestMain(m *testing.M) {
 	if what := os.Getenv(childEnv); what != "" {
@@ -56,6 +64,9 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(real, lines.Text())
 			if l := link.FindString(lines.Text()); l != "" {
 				printed <- l
+			}
+			if lines.Text() == marker {
+				marked <- struct{}{}
 			}
 		}
 	}()
@@ -183,9 +194,25 @@ func link(t *testing.T) string {
 	select {
 	case l := <-printed:
 		return l
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("no setup link was printed")
 		return ""
+	}
+}
+
+// noLink waits until all that was printed so far is read, and wants no setup link among it.
+func noLink(t *testing.T) {
+	t.Helper()
+	fmt.Fprintln(os.Stderr, marker)
+	select {
+	case <-marked:
+	case <-time.After(patience):
+		t.Fatal("standard error is not read")
+	}
+	select {
+	case again := <-printed:
+		t.Errorf("got another link, %s", again)
+	default:
 	}
 }
 
@@ -204,7 +231,7 @@ func newBrowser(t *testing.T, addr string) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &browser{t: t, client: &http.Client{Jar: jar}, base: "http://" + addr}
+	b := &browser{t: t, client: &http.Client{Jar: jar, Timeout: patience}, base: "http://" + addr}
 	t.Cleanup(b.client.CloseIdleConnections)
 	return b
 }
