@@ -5,6 +5,7 @@ package auth_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -224,5 +225,55 @@ func TestCS4CS10FormTokens(t *testing.T) {
 	}
 	if _, err := b.Session(t.Context(), mine); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("SE-1: a visitor's ticket as a session: %v", err)
+	}
+}
+
+// lying is a store that commits and then says that it failed, as a disk may.
+type lying struct {
+	store.Store
+	lie bool
+}
+
+func (l *lying) Update(ctx context.Context, fn func(store.Tx) error) error {
+	err := l.Store.Update(ctx, fn)
+	if l.lie && err == nil {
+		return errDisk
+	}
+	return err
+}
+
+// TestMemoryIsNeverAheadOfTheStore: the act says that it failed, so nobody knows whether it was done. The next request finds out.
+func TestMemoryIsNeverAheadOfTheStore(t *testing.T) {
+	var disk *lying
+	b := authtest.New(t, func(c *auth.Config) {
+		disk = &lying{Store: c.Store}
+		c.Store = disk
+	})
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	if _, err := b.Session(t.Context(), alice.Session); err != nil {
+		t.Fatal(err)
+	}
+	disk.lie = true
+	wantKind(t, b.SetDisabled(t.Context(), auth.Client{}, "alice", true), auth.Unavailable, "disabling on a failing disk")
+	_, err := b.Session(t.Context(), alice.Session)
+	wantKind(t, err, auth.NotSignedIn, "the session of a person who was disabled after all")
+}
+
+// TestST7EndedSessionsAreFacts: a session that was ended is a record that says so, until it would have run out.
+func TestST7EndedSessionsAreFacts(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	deletes := b.Store.Deletes()
+	if err := b.SignOut(t.Context(), authtest.Client, alice.Session); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.Store.Deletes() - deletes; n != 0 {
+		t.Errorf("signing out deleted %d records, and a deletion can be lost", n)
+	}
+	b.Restart(t)
+	_, err := b.Session(t.Context(), alice.Session)
+	wantKind(t, err, auth.NotSignedIn, "the session after a restart")
+	if list, err := b.Sessions(t.Context(), ""); err != nil || len(list) != 0 {
+		t.Errorf("sessions listed: %v, %v", list, err)
 	}
 }
