@@ -98,9 +98,13 @@ func TestReloadsAndRestart(t *testing.T) {
 	if n := load.signIns.Load(); n < 3 {
 		t.Errorf("only %d sign-ins finished during the reloads", n)
 	}
+	if n, most := load.dropped.Load(), max(load.requests.Load()/100, int64(reloads())); n > most {
+		t.Errorf("%d connections were dropped, want at most %d", n, most)
+	}
 	afterGoroutines, afterFiles := s.settled(t, goroutines, files)
 	t.Logf("goroutines: %d before, %d after; open files: %d before, %d after", goroutines, afterGoroutines, files, afterFiles)
-	if afterGoroutines > goroutines || afterFiles > files {
+	// The database compacts when it likes, with a goroutine and a file or two. A leak is at least one at each reload.
+	if slack := reloads() / 2; afterGoroutines > goroutines+slack || afterFiles > files+slack {
 		t.Errorf("after %d reloads there are %d goroutines and %d open files; before there were %d and %d",
 			reloads(), afterGoroutines, afterFiles, goroutines, files)
 	}
@@ -165,7 +169,7 @@ func (l *load) over() bool {
 }
 
 // keepAsking sends requests of one signed-in browser over a connection of its own. Each answer must be the application's. That a
-// connection is dropped without an answer is Caddy's way when a listener changes hands, with the gate or without it.
+// connection is dropped without an answer is Caddy's way when a listener changes hands, with the gate or without it; how many is bounded.
 func (l *load) keepAsking(b *browser, turns chan<- struct{}) {
 	client := &http.Client{Jar: b.cookies, Timeout: patience, CheckRedirect: b.client.CheckRedirect, Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
