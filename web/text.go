@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Message names one sentence that people read. The words are in a catalog below and nowhere else: neither in templates nor in the
-// code of another package. A sentence says what happened, what it means and what to do next, and blames nobody.
+// Message names one sentence that people read on our pages and in our refusals. Its words are in a catalog below and nowhere else:
+// neither in templates nor in the code of another package. What operators read, in logs, errors and commands, is English where it is
+// said. A sentence says what happened, what it means and what to do next, and blames nobody.
 type Message string
 
 // Say returns the words of a message in the language of whoever asks, with args filled in as package fmt does.
@@ -19,7 +20,8 @@ func Say(r *http.Request, m Message, args ...any) string { return language(r).sa
 // Wait returns a time to wait in words. It rounds up, so that nobody who waited as told comes too early.
 func Wait(r *http.Request, d time.Duration) string { return language(r).wait(d) }
 
-// language chooses the catalog for a request. There is one so far; a second changes this function.
+// language chooses the catalog for a request. There is one so far. A second changes this function, and the templates: their words come
+// from english, for whatever request (see parse).
 func language(*http.Request) *catalog { return &english }
 
 // catalog is the words of one language.
@@ -213,13 +215,27 @@ const (
 
 // Messages of the gate.
 const (
-	FormNotSentTitle Message = "form-not-sent.title"
-	FormNotSent      Message = "form-not-sent"
-	ForbiddenTitle   Message = "forbidden.title"
-	Forbidden        Message = "forbidden"
-	DeniedTitle      Message = "denied.title"
-	Denied           Message = "denied"
-	ToAccount        Message = "to-account"
+	FormNotSentTitle          Message = "form-not-sent.title"
+	FormNotSent               Message = "form-not-sent"
+	ForbiddenTitle            Message = "forbidden.title"
+	Forbidden                 Message = "forbidden"
+	DeniedTitle               Message = "denied.title"
+	Denied                    Message = "denied"
+	ToAccount                 Message = "to-account"
+	SecondFactorRequiredTitle Message = "second-factor-required.title"
+	SecondFactorRequired      Message = "second-factor-required"
+	StepUpRequiredTitle       Message = "step-up-required.title"
+	StepUpRequired            Message = "step-up-required"
+	SignInRequired            Message = "sign-in-required"
+	FormNotProven             Message = "form-not-proven"
+	BadHostTitle              Message = "bad-host.title"
+	BadHost                   Message = "bad-host"
+	NoTunnel                  Message = "no-tunnel"
+	OtherSiteTitle            Message = "other-site.title"
+	OtherSite                 Message = "other-site"
+	TooEarlyTitle             Message = "too-early.title"
+	RuleFailedTitle           Message = "rule-failed.title"
+	RuleFailed                Message = "rule-failed"
 )
 
 // Times to wait.
@@ -362,13 +378,27 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	SignInRequiredTitle: "Sign-in required",
 	BrokenPage:          "This page could not be shown. Please tell whoever runs this site.",
 
-	FormNotSentTitle: "Your form was not sent",
-	FormNotSent:      "You are not signed in, so what you sent did not reach the application. Sign in through the link, in a new tab, then come back to this one, reload it and agree to send the form again.",
-	ForbiddenTitle:   "This is not open to you",
-	Forbidden:        "You are signed in, but your account may not use this page. If it should, ask whoever runs this site.",
-	DeniedTitle:      "This is closed",
-	Denied:           "This site does not answer this request, signed in or not.",
-	ToAccount:        "Your account",
+	FormNotSentTitle:          "Your form was not sent",
+	FormNotSent:               "You are not signed in, so what you sent did not reach the application. Sign in through the link, in a new tab, then come back to this one, reload it and agree to send the form again.",
+	ForbiddenTitle:            "This is not open to you",
+	Forbidden:                 "You are signed in, but your account may not use this page. If it should, ask whoever runs this site.",
+	DeniedTitle:               "This is closed",
+	Denied:                    "This site does not answer this request, signed in or not.",
+	ToAccount:                 "Your account",
+	SecondFactorRequiredTitle: "Second factor required",
+	SecondFactorRequired:      "You are signed in, but this needs a second factor too.",
+	StepUpRequiredTitle:       "Fresh proof required",
+	StepUpRequired:            "You are signed in, but it was too long ago for this.",
+	SignInRequired:            "Sign in at sign_in_url in a browser, then try again.",
+	FormNotProven:             "This needs a fresh proof that it is you, so what you sent did not reach the application. Go on through the link, in a new tab, then come back to this one, reload it and agree to send the form again.",
+	BadHostTitle:              "There is no such host",
+	BadHost:                   "The request names no host, or something that is no host name, so nothing was done.",
+	NoTunnel:                  "This method opens a tunnel or shows what was sent, so it is not passed on.",
+	OtherSiteTitle:            "Opened from another site",
+	OtherSite:                 "A page of another site asked for this connection in your name, so it was not opened.",
+	TooEarlyTitle:             "Sent too early",
+	RuleFailedTitle:           "This request could not be judged",
+	RuleFailed:                "A rule of this site failed, so nothing was done. Tell whoever runs this site.",
 
 	OneSecond: "one second",
 	Seconds:   "%d seconds",
