@@ -18,7 +18,6 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
-	"github.com/nightlatch/nightlatch/internal/portal"
 	"github.com/nightlatch/nightlatch/internal/server"
 )
 
@@ -96,7 +95,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Service: app.Service,
 		Rules:   rules,
 		Headers: headers,
-		Brand:   portal.Brand{Name: app.brand()},
+		Brand:   app.brand(),
 		Log:     h.log,
 	})
 	if err != nil {

@@ -65,6 +65,7 @@ func TestSignInIsNotTakenFromEarlyData(t *testing.T) {
 	r := over("/_nightlatch/sign-in", "")
 	r.Method = http.MethodPost
 	r.TLS.HandshakeComplete = false
+	r.Header.Set("Accept", "text/html")
 	w := httptest.NewRecorder()
 	if err := h.ServeHTTP(w, r, nil); err != nil || w.Code != http.StatusTooEarly {
 		t.Errorf("got %d, %v, want 425", w.Code, err)

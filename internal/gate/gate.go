@@ -28,7 +28,7 @@ type Config struct {
 	Service func() (*auth.Service, error) // an error is answered with 503
 	Rules   []Rule                        // in written order; none: everybody proves two factors
 	Now     auth.Clock                    // nil: time.Now
-	Brand   string                        // the name on pages; empty: Nightlatch
+	Brand   string                        // the name on pages; never empty
 	Log     *slog.Logger                  // nil: nothing is logged
 }
 
@@ -52,10 +52,11 @@ type rule struct {
 	relaxes bool // somebody may satisfy it who does not satisfy the default
 }
 
-// New makes a Gate. It refuses rules that cannot mean what they say; the error names the rule by its Text.
+// New makes a Gate. It refuses a Config without a service or a brand, and rules that cannot mean what they say; the error names the
+// rule by its Text.
 func New(cfg Config) (*Gate, error) {
-	if cfg.Service == nil {
-		return nil, errors.New("a gate needs a service")
+	if cfg.Service == nil || cfg.Brand == "" {
+		return nil, errors.New("a gate needs a service and a brand")
 	}
 	ordered, byDefault, err := arrange(cfg.Rules)
 	if err != nil {
@@ -67,9 +68,6 @@ func New(cfg Config) (*Gate, error) {
 	}
 	if g.now == nil {
 		g.now = time.Now
-	}
-	if g.brand == "" {
-		g.brand = "Nightlatch"
 	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)

@@ -382,7 +382,7 @@ func TestAD9StoreDown(t *testing.T) {
 		}
 	}
 
-	noService, err := New(Config{Service: func() (*auth.Service, error) { return nil, down }})
+	noService, err := New(Config{Service: func() (*auth.Service, error) { return nil, down }, Brand: "Example"})
 	if err != nil {
 		t.Fatal(err)
 	}

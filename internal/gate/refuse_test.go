@@ -410,7 +410,6 @@ func FuzzReturnTo(f *testing.F) {
 // TestBrandInChallenge: an operator's text cannot break out of the quotes.
 func TestBrandInChallenge(t *testing.T) {
 	for brand, want := range map[string]string{
-		"":                     `Nightlatch realm="Nightlatch"`,
 		"Example Corp":         `Nightlatch realm="Example Corp"`,
 		`A "B" \ C`:            `Nightlatch realm="A \"B\" \\ C"`,
 		"A\r\nSet-Cookie: x=y": `Nightlatch realm="ASet-Cookie: x=y"`,
@@ -446,6 +445,7 @@ func TestUnavailableIsLogged(t *testing.T) {
 	g, err := New(Config{
 		Service: func() (*auth.Service, error) { return nil, errors.New("disk on fire") },
 		Now:     func() time.Time { return clock },
+		Brand:   "Example",
 		Log:     slog.New(slog.NewTextHandler(&out, nil)),
 	})
 	if err != nil {

@@ -160,7 +160,7 @@ func dialectOf(r *http.Request) dialect {
 	switch {
 	case isGRPC(r):
 		return grpc
-	case !navigates(r):
+	case !visit.Navigates(r):
 		return program
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		return navigation
@@ -186,22 +186,4 @@ func grpcType(r *http.Request) string {
 func hasType(r *http.Request, prefix string) bool {
 	t := r.Header.Get("Content-Type")
 	return len(t) >= len(prefix) && strings.EqualFold(t[:len(prefix)], prefix)
-}
-
-// navigates tells whether the answer will be shown to a person. Browsers say so (Fetch Metadata), except on plain HTTP and before
-// about 2020; then whoever asks for HTML is taken for one. What an object or embed element loads is a part of a page.
-func navigates(r *http.Request) bool {
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		dest := r.Header.Get("Sec-Fetch-Dest")
-		return mode == "navigate" && dest != "embed" && dest != "object"
-	}
-	if upgrades(r) || r.Header.Get("X-Requested-With") != "" {
-		return false
-	}
-	for _, accept := range r.Header["Accept"] {
-		if strings.Contains(accept, "text/html") {
-			return true
-		}
-	}
-	return false
 }

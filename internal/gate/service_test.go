@@ -22,7 +22,7 @@ func open(t testing.TB, rules ...Rule) (*Gate, *authtest.Bench, *authtest.Person
 	t.Helper()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", Groups: []string{"admins"}})
-	g, err := New(Config{Service: func() (*auth.Service, error) { return b.Service, nil }, Rules: rules, Now: b.Clock.Now})
+	g, err := New(Config{Service: func() (*auth.Service, error) { return b.Service, nil }, Rules: rules, Now: b.Clock.Now, Brand: "Example"})
 	if err != nil {
 		t.Fatal(err)
 	}

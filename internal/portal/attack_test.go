@@ -36,7 +36,10 @@ type desk struct {
 func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{Bench: authtest.New(t)}
-	d.Portal = New(Config{Service: func() (*auth.Service, error) { return d.Bench.Service, nil }, Brand: Brand{Name: "Example"}})
+	var err error
+	if d.Portal, err = New(Config{Service: func() (*auth.Service, error) { return d.Bench.Service, nil }, Brand: "Example"}); err != nil {
+		t.Fatal(err)
+	}
 	return d
 }
 
@@ -48,6 +51,7 @@ func (d *desk) ask(method, target, body string, change ...func(*http.Request)) *
 		panic(err)
 	}
 	r.URL, r.Host, r.RequestURI = u, "app.example.test", target
+	r.Header.Set("Accept", "text/html")
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -292,8 +296,8 @@ func TestCS11EnrollmentTakesNoKeyFromTheForm(t *testing.T) {
 	}
 }
 
-// CS-12, WB-12: neither a script of the application nor a frame gets a page, and a program is told in its own way.
-func TestCS12WB12ScriptsAndFramesGetNoPage(t *testing.T) {
+// CS-12, WB-12: a script of the application gets no page, and a program is told in its own way.
+func TestCS12WB12ScriptsGetNoPage(t *testing.T) {
 	d := newDesk(t)
 	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
 	for name, c := range map[string]struct {
@@ -302,10 +306,12 @@ func TestCS12WB12ScriptsAndFramesGetNoPage(t *testing.T) {
 	}{
 		"fetch, signed out":     {[]func(*http.Request){header("Sec-Fetch-Mode", "cors"), header("Sec-Fetch-Dest", "empty")}, 401},
 		"JSON, signed out":      {[]func(*http.Request){header("Accept", "application/json")}, 401},
+		"XHR of an old browser": {[]func(*http.Request){header("Accept", "text/html"), header("X-Requested-With", "XMLHttpRequest")}, 401},
+		"curl":                  {[]func(*http.Request){header("Accept", "*/*")}, 401},
+		"nothing accepted":      {[]func(*http.Request){header("Accept", "")}, 401},
 		"image, signed out":     {[]func(*http.Request){header("Sec-Fetch-Mode", "no-cors"), header("Sec-Fetch-Dest", "image")}, 401},
 		"WebSocket, signed out": {[]func(*http.Request){header("Sec-Fetch-Mode", "websocket"), header("Sec-Fetch-Dest", "empty")}, 401},
 		"fetch, signed in":      {[]func(*http.Request){header("Sec-Fetch-Mode", "same-origin"), header("Sec-Fetch-Dest", "empty"), cookies("", alice.Session)}, 403},
-		"frame, signed in":      {[]func(*http.Request){header("Sec-Fetch-Mode", "navigate"), header("Sec-Fetch-Dest", "iframe"), cookies("", alice.Session)}, 403},
 		"embed, signed in":      {[]func(*http.Request){header("Sec-Fetch-Mode", "navigate"), header("Sec-Fetch-Dest", "embed"), cookies("", alice.Session)}, 403},
 	} {
 		for _, target := range []string{"account", "sign-in", "sign-out", "backup-codes"} {
@@ -321,6 +327,46 @@ func TestCS12WB12ScriptsAndFramesGetNoPage(t *testing.T) {
 	body, right := d.rightForm(signOutForm, "", alice.Session, nil)
 	if w := d.ask("POST", "/_nightlatch/sign-out", body, right, header("Sec-Fetch-Site", "same-origin"), header("Sec-Fetch-Mode", "cors")); w.Code != 403 {
 		t.Errorf("a script can send our form: got %d, want 403", w.Code)
+	}
+}
+
+// CS-12, WB-6: a frame is led on as a window is, the browser shows what it gets to nobody, the page around it included, and no form is
+// taken for one.
+func TestCS12WB6FramesShowNothing(t *testing.T) {
+	d := newDesk(t)
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	for _, dest := range []string{"iframe", "frame"} {
+		w := d.ask("GET", "/_nightlatch/account", "", header("Sec-Fetch-Mode", "navigate"), header("Sec-Fetch-Dest", dest), cookies("", alice.Session))
+		if w.Code != 200 || !strings.Contains(w.Header().Get("Content-Security-Policy"), "frame-ancestors 'none'") || w.Header().Get("X-Frame-Options") != "DENY" {
+			t.Errorf("%s: got %d, %v, want a page that no frame shows", dest, w.Code, w.Header())
+		}
+		body, right := d.rightForm(signOutForm, "", alice.Session, nil)
+		if w := d.ask("POST", "/_nightlatch/sign-out", body, right, header("Sec-Fetch-Site", "same-origin"), header("Sec-Fetch-Mode", "navigate"), header("Sec-Fetch-Dest", dest)); w.Code != 403 {
+			t.Errorf("%s: a form for a frame: got %d, want 403", dest, w.Code)
+		}
+		if s, err := d.Session(t.Context(), alice.Session); err != nil || s == nil {
+			t.Errorf("%s: the session has ended: %v", dest, err)
+		}
+	}
+}
+
+// What machines ask for is open to them.
+func TestHealthAndStaticFilesAreForPrograms(t *testing.T) {
+	d := newDesk(t)
+	for _, path := range []string{"/_nightlatch/healthz", "/_nightlatch/readyz", web.Static("style.css")} {
+		if w := d.ask("GET", path, "", header("Accept", "*/*")); w.Code != 200 {
+			t.Errorf("%s: got %d, want 200", path, w.Code)
+		}
+	}
+}
+
+// A portal that could only fail later is not made.
+func TestNewRefuses(t *testing.T) {
+	service := func() (*auth.Service, error) { return nil, errors.New("never asked") }
+	for name, cfg := range map[string]Config{"no service": {Brand: "Example"}, "no brand": {Service: service}} {
+		if p, err := New(cfg); err == nil || p != nil {
+			t.Errorf("%s: got %v, %v, want an error", name, p, err)
+		}
 	}
 }
 
@@ -503,6 +549,7 @@ func TestOneSpelling(t *testing.T) {
 func TestTheTargetAsSentCounts(t *testing.T) {
 	d := newDesk(t)
 	r := httptest.NewRequest("GET", "https://app.example.test/_nightlatch/healthz", nil)
+	r.Header.Set("Accept", "text/html")
 	v := secure(r)
 	v.URL = &url.URL{Path: "/_nightlatch/sign-in"}
 	w := httptest.NewRecorder()
@@ -563,6 +610,7 @@ func (w *slowWriter) SetReadDeadline(d time.Time) error {
 func TestDO6SlowBodies(t *testing.T) {
 	d := newDesk(t)
 	r := httptest.NewRequest("POST", "https://app.example.test/_nightlatch/sign-in", strings.NewReader("a=b"))
+	r.Header.Set("Accept", "text/html")
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := &slowWriter{ResponseWriter: httptest.NewRecorder()}
 	start := time.Now()
@@ -639,6 +687,7 @@ func TestExposedConnectionsAreRefused(t *testing.T) {
 func TestLoopback(t *testing.T) {
 	d := newDesk(t)
 	r := httptest.NewRequest("GET", "http://localhost:8080/_nightlatch/sign-in", nil)
+	r.Header.Set("Accept", "text/html")
 	v := secure(r)
 	v.Transport = visit.Loopback
 	w := httptest.NewRecorder()
@@ -650,6 +699,7 @@ func TestLoopback(t *testing.T) {
 	for origin, want := range map[string]string{"http://localhost:8080": "do not open an account", "https://localhost:8080": "sent from another site"} {
 		body, _ := d.rightForm(signInForm, visitor, "", url.Values{"name": {"a"}, "password": {"b"}})
 		r := httptest.NewRequest("POST", "http://localhost:8080/_nightlatch/sign-in", strings.NewReader(body))
+		r.Header.Set("Accept", "text/html")
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Origin", origin)
 		r.AddCookie(&http.Cookie{Name: "nightlatch-attempt", Value: visitor})

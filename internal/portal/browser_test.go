@@ -30,7 +30,10 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Bench: authtest.New(t)}
-	s.portal = New(Config{Service: func() (*auth.Service, error) { return s.Bench.Service, nil }, Brand: Brand{Name: "Example"}})
+	var err error
+	if s.portal, err = New(Config{Service: func() (*auth.Service, error) { return s.Bench.Service, nil }, Brand: "Example"}); err != nil {
+		t.Fatal(err)
+	}
 	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, visit.Prefix) {
 			s.portal.ServeHTTP(w, r, secure(r))

@@ -57,11 +57,12 @@ func overHTTPS(q *request) bool {
 	return false
 }
 
-// forPeople refuses scripts and embeddings. The application shares our origin, so a script that slipped into it could otherwise read
-// backup codes off our pages and send our forms (CS-12). Only a window that is led to a page gets one. Who did not sign in is told so
-// in the way that a program can read (WB-12).
+// forPeople refuses scripts and what is embedded as a part of a page. The application shares our origin, so a script that slipped into
+// it could otherwise read backup codes off our pages and send our forms (CS-12). A frame gets its page, as at the gate, and the browser
+// shows it to nobody, the page around it included, because of the headers of package web. Who did not sign in is told so in the way
+// that a program can read (WB-12).
 func forPeople(q *request) bool {
-	if navigation(q.Header) {
+	if visit.Navigates(q.Request) {
 		return true
 	}
 	if _, ok := q.visit.Cookie(q.Request, visit.Session); !ok {
@@ -77,13 +78,14 @@ func forPeople(q *request) bool {
 	return false
 }
 
-// navigation goes by what the browser says, which no script can change; a browser too old to say it, or a tool, by what it accepts.
-func navigation(h http.Header) bool {
-	if mode, dest := h.Get("Sec-Fetch-Mode"), h.Get("Sec-Fetch-Dest"); mode != "" || dest != "" {
-		return (mode == "" || mode == "navigate") && (dest == "" || dest == "document")
+// outOfFrames refuses a form whose answer a frame is to show. Our pages show in no frame, so no form of ours asks for that: a script of
+// the application does, to drive us where nobody looks (CS-12, WB-6).
+func outOfFrames(q *request) bool {
+	if dest := q.Header.Get("Sec-Fetch-Dest"); dest == "" || dest == "document" {
+		return true
 	}
-	accept := h.Get("Accept")
-	return accept == "" || strings.Contains(accept, "text/html") || strings.Contains(accept, "*/*")
+	q.notice(http.StatusForbidden, web.ForPeopleTitle, web.ForPeople, "", "")
+	return false
 }
 
 // afterHandshake refuses a form in TLS early data, which somebody on the way can send a second time (RFC 8470).

@@ -24,10 +24,3 @@ func readyz(q *request) {
 	}
 	web.Plain(q.w, q.Request, http.StatusOK, "ok")
 }
-
-// static serves the files of our pages.
-func static(q *request) {
-	if !web.ServeStatic(q.w, q.Request, q.token()) {
-		q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
-	}
-}

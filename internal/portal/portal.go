@@ -10,6 +10,7 @@
 package portal
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -23,13 +24,8 @@ import (
 // Config is what a Portal stands on.
 type Config struct {
 	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
-	Brand   Brand
-	Log     *slog.Logger // nil: nothing is logged
-}
-
-// Brand is how the site presents itself.
-type Brand struct {
-	Name string // empty: Nightlatch
+	Brand   string                        // the name on pages; never empty
+	Log     *slog.Logger                  // nil: nothing is logged
 }
 
 // Portal answers everything under visit.Prefix. It is safe for concurrent use.
@@ -41,12 +37,12 @@ type Portal struct {
 	serve   map[string]handler
 }
 
-// New makes a Portal.
-func New(cfg Config) *Portal {
-	p := &Portal{service: cfg.Service, brand: cfg.Brand.Name, log: cfg.Log, mux: http.NewServeMux(), serve: make(map[string]handler)}
-	if p.brand == "" {
-		p.brand = "Nightlatch"
+// New makes a Portal. It refuses a Config without a service or a brand.
+func New(cfg Config) (*Portal, error) {
+	if cfg.Service == nil || cfg.Brand == "" {
+		return nil, errors.New("a portal needs a service and a brand")
 	}
+	p := &Portal{service: cfg.Service, brand: cfg.Brand, log: cfg.Log, mux: http.NewServeMux(), serve: make(map[string]handler)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -55,7 +51,7 @@ func New(cfg Config) *Portal {
 		p.mux.Handle(pattern, http.NotFoundHandler())
 		p.serve[pattern] = r.serve
 	}
-	return p
+	return p, nil
 }
 
 type route struct {
@@ -67,7 +63,7 @@ func routes() []route {
 	// A request meets the links of its chain in this order; what gets through has reached its handler.
 	open := chain{}
 	page := chain{overHTTPS, forPeople, withQuery, withService}
-	form := chain{overHTTPS, forPeople, afterHandshake, sameOrigin, withQuery, withForm, withService}
+	form := chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService}
 
 	return []route{
 		{"GET", "{$}", page.then(toAccount)},

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,7 +23,7 @@ type SiteConfig struct {
 	Service func() (*auth.Service, error) // an error is answered with 503
 	Rules   []gate.Rule
 	Headers identity.Config
-	Brand   portal.Brand
+	Brand   string       // the name on pages; empty: that of auth.DefaultSettings
 	Now     auth.Clock   // nil: time.Now
 	Log     *slog.Logger // nil: nothing is logged
 }
@@ -34,17 +35,21 @@ type Site struct {
 	tell   *identity.Teller
 }
 
-// NewSite makes a Site. It refuses rules and headers that cannot mean what they say.
+// NewSite makes a Site. It refuses a missing service, and rules and headers that cannot mean what they say.
 func NewSite(cfg SiteConfig) (*Site, error) {
 	teller, err := identity.New(cfg.Headers)
 	if err != nil {
 		return nil, err
 	}
-	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: cfg.Brand.Name, Log: cfg.Log})
+	brand := cmp.Or(cfg.Brand, auth.DefaultSettings.Brand)
+	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: brand, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
-	p := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Log: cfg.Log})
+	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: brand, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
 	return &Site{portal: p, gate: g, tell: teller}, nil
 }
 

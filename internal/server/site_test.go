@@ -233,6 +233,9 @@ func TestFailingStoreIsUnavailable(t *testing.T) {
 
 func TestNewSiteRefuses(t *testing.T) {
 	service := func() (*auth.Service, error) { return nil, errors.New("never asked") }
+	if _, err := server.NewSite(server.SiteConfig{}); err == nil {
+		t.Error("a site without a service was accepted")
+	}
 	if _, err := server.NewSite(server.SiteConfig{Service: service, Headers: identity.Config{User: "Remote_User"}}); err == nil {
 		t.Error("a header with an underscore was accepted")
 	}
@@ -261,5 +264,24 @@ func TestWhatIsLeftToTheCaller(t *testing.T) {
 	}
 	if r.Trailer != nil || len(r.Header.Values("Cookie")) > 0 {
 		t.Errorf("the request still has trailers %q and cookies %q", r.Trailer, r.Header.Values("Cookie"))
+	}
+}
+
+// The gate and the portal show one name, also where the configuration gives none.
+func TestBrand(t *testing.T) {
+	for brand, want := range map[string]string{"": "Nightlatch", "Example": "Example"} {
+		site, err := server.NewSite(server.SiteConfig{Service: func() (*auth.Service, error) { return nil, errors.New("down") }, Brand: brand})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/", "/_nightlatch/sign-in"} {
+			r := httptest.NewRequest("GET", "https://app.example.com"+path, nil)
+			r.Header.Set("Accept", "text/html")
+			w := httptest.NewRecorder()
+			err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, nil)
+			if err != nil || !strings.Contains(w.Body.String(), " · "+want+"</title>") {
+				t.Errorf("brand %q, %s: got %v, %s, want the title to name %s", brand, path, err, w.Body, want)
+			}
+		}
 	}
 }

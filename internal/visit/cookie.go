@@ -27,7 +27,8 @@ var cookieNames = [...][2]string{
 	Secure:   {Session: "__Host-nightlatch", Attempt: "__Host-nightlatch-attempt"},
 }
 
-// maxCookieValue is twice what the longest value of ours takes; more is not ours and is not worth decoding.
+// maxCookieValue bounds a value in bytes. The longest that package auth makes, that of a session, has 136; what exceeds this is not ours and
+// is not worth decoding.
 const maxCookieValue = 256
 
 // CookieName is the name that a cookie has on this kind of connection. It is empty where none is used.

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package visit_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// What package auth makes is read, and is as long as is said here.
+func TestValuesOfPackageAuthAreRead(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	for name, c := range map[string]struct {
+		cookie visit.Cookie
+		value  string
+		length int
+	}{
+		"session": {visit.Session, alice.Session, 136},
+		"attempt": {visit.Attempt, b.VisitorToken(), 120},
+	} {
+		v := visit.Visit{Transport: visit.Secure}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.AddCookie(&http.Cookie{Name: v.Transport.CookieName(c.cookie), Value: c.value})
+		if got, ok := v.Cookie(r, c.cookie); !ok || got != c.value || len(got) != c.length {
+			t.Errorf("%s: got %q, %v, %d bytes; want the value, %d bytes", name, got, ok, len(got), c.length)
+		}
+	}
+}
