@@ -89,7 +89,7 @@ func TestSessions(t *testing.T) {
 		b.enroll(p)
 		return p, b
 	}
-	alice, hers := enroll(t, "alice")
+	_, hers := enroll(t, "alice")
 	session := hers.session()
 	if r := s.at(t, "app.test", "__Host-nightlatch="+session); user(r) != "alice" {
 		t.Fatalf("alice is not in: %d %s", r.Status, r.Body)
@@ -100,10 +100,11 @@ func TestSessions(t *testing.T) {
 			r := raw(t, s.tls, secure("foo.co.uk"), "GET /_nightlatch/sign-in HTTP/1.1", "Host: "+host, "Accept: text/html")
 			wantSafeCookies(t, host, r, 1)
 		}
-		b := s.on(t, "app.test")
-		b.typePassword(alice)
+		nora, b := enroll(t, "nora")
+		b.signOut()
+		b.typePassword(nora)
 		b.open("/_nightlatch/second-factor")
-		to, form := b.form("second-factor", "code", alice.code(t))
+		to, form := b.form("second-factor", "code", nora.code(t))
 		body := form.Encode()
 		r := raw(t, s.tls, secure("app.test"), "POST "+to+" HTTP/1.1", "Host: app.test", "Accept: text/html", "Cookie: "+b.cookie(),
 			"Content-Type: application/x-www-form-urlencoded", fmt.Sprintf("Content-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body))
@@ -198,30 +199,31 @@ func TestSessions(t *testing.T) {
 	})
 
 	t.Run("SE1CS3AnothersAttempt", func(t *testing.T) {
-		// Mallory stops before the second factor, and plants that attempt in alice's browser, with its form. What alice types there is
+		// Mallory stops before the second factor, and plants that attempt in olga's browser, with its form. What olga types there is
 		// worth nothing for her account, nor the other way round.
+		olga, hers := enroll(t, "olga")
 		mallory, his := enroll(t, "mallory")
 		his.signOut()
 		his.typePassword(mallory)
 		planted := s.on(t, "app.test")
 		planted.held["__Host-nightlatch-attempt"] = his.held["__Host-nightlatch-attempt"]
 		planted.open("/_nightlatch/second-factor")
-		planted.submit("second-factor", "code", alice.code(t))
+		planted.submit("second-factor", "code", olga.code(t))
 		if planted.status != 403 || planted.session() != "" {
-			t.Errorf("alice's code in mallory's attempt: got %d and session %q", planted.status, planted.session())
+			t.Errorf("olga's code in mallory's attempt: got %d and session %q", planted.status, planted.session())
 		}
 		// A form of one attempt does not go with the cookie of another.
 		other := s.on(t, "app.test")
-		other.typePassword(alice)
+		other.typePassword(olga)
 		other.open("/_nightlatch/second-factor")
-		to, form := other.form("second-factor", "code", alice.code(t))
+		to, form := other.form("second-factor", "code", olga.code(t))
 		other.held["__Host-nightlatch-attempt"] = his.held["__Host-nightlatch-attempt"]
 		other.send("POST", to, form)
 		if other.status != 403 || other.session() != "" {
 			t.Errorf("a form of one attempt with the cookie of another: got %d, session %q", other.status, other.session())
 		}
 		// An attempt is no session, and a session no attempt.
-		for _, c := range []string{"__Host-nightlatch=" + his.held["__Host-nightlatch-attempt"], "__Host-nightlatch-attempt=" + session} {
+		for _, c := range []string{"__Host-nightlatch=" + his.held["__Host-nightlatch-attempt"], "__Host-nightlatch-attempt=" + hers.session()} {
 			if r := s.at(t, "app.test", c); r.Status != 303 {
 				t.Errorf("%.30s…: got %d", c, r.Status)
 			}
@@ -229,14 +231,15 @@ func TestSessions(t *testing.T) {
 	})
 
 	t.Run("OT2OneCodeInManyBrowsers", func(t *testing.T) {
+		peggy, _ := enroll(t, "peggy")
 		var browsers []*browser
 		for range 8 {
 			b := s.on(t, "app.test")
-			b.typePassword(alice)
+			b.typePassword(peggy)
 			b.open("/_nightlatch/second-factor")
 			browsers = append(browsers, b)
 		}
-		code := alice.code(t)
+		code := peggy.code(t)
 		var wait sync.WaitGroup
 		for _, b := range browsers {
 			to, form := b.form("second-factor", "code", code)
@@ -252,26 +255,28 @@ func TestSessions(t *testing.T) {
 		if in != 1 {
 			t.Errorf("%d browsers are in with one code, want 1", in)
 		}
-		s.operate(t, "POST", "/nightlatch/users/alice/unlock", "")
 	})
 
 	t.Run("SE5SE6SignOut", func(t *testing.T) {
-		b := s.on(t, "app.test")
-		b.signIn(alice)
-		cookie, old := "__Host-nightlatch="+b.session(), b.held
-		b.held = map[string]string{"__Host-nightlatch": b.session()}
-		b.open("/_nightlatch/sudo?level=two_factor&max_age=1") // a step-up begins …
+		quinn, b := enroll(t, "quinn")
+		cookie := "__Host-nightlatch=" + b.session()
+		b.open("/_nightlatch/sudo?level=two_factor&methods=backup_code") // a step-up begins …
 		stepUp := b.held["__Host-nightlatch-attempt"]
-		b.open("/_nightlatch/sign-out")
-		b.submit("sign-out")
-		b.wantLed("/_nightlatch/signed-out")
+		to, form := b.form("second-factor", "method", "backup_code", "code", quinn.paper[0])
+		if stepUp == "" || user(s.at(t, "app.test", cookie)) != "quinn" {
+			t.Fatalf("attempt %q; want a step-up under way and the session still good", stepUp)
+		}
+		thief := s.on(t, "app.test")
+		thief.held = map[string]string{"__Host-nightlatch": b.session(), "__Host-nightlatch-attempt": stepUp}
+		b.signOut()
 		if r := s.at(t, "app.test", cookie); r.Status != 303 {
 			t.Errorf("the cookie after the sign-out: got %d, want 303", r.Status)
 		}
-		b.held = map[string]string{"__Host-nightlatch": old["__Host-nightlatch"], "__Host-nightlatch-attempt": stepUp}
-		b.send("GET", "/_nightlatch/sudo", nil) // … and does not go on
-		if b.status == 200 {
-			t.Error("the step-up outlives the session")
+		thief.send("GET", "/_nightlatch/second-factor", nil) // … and does not go on
+		thief.wantLed("/_nightlatch/sign-in")
+		thief.send("POST", to, form)
+		if r := s.at(t, "app.test", thief.cookie()); thief.status != 403 && thief.status != 410 || r.Status != 303 {
+			t.Errorf("a good code for the step-up of an ended session: got %d, and then %d for a page, want to be out", thief.status, r.Status)
 		}
 	})
 
