@@ -22,6 +22,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -51,26 +52,30 @@ type call struct {
 	cfg    *Config
 }
 
-// routes is all that there is. Query names the only parameter that a route takes, Body says whether it takes a body.
+// defaultEvents is how many events an answer holds when the request does not say.
+const defaultEvents = 100
+
+// routes is all that there is. Query names the parameters that a route takes, Body says whether it takes a body.
 var routes = []struct {
 	pattern string
 	status  int
-	query   string
+	query   []string
 	body    bool
 	act     act
 }{
-	{"GET /nightlatch/users", http.StatusOK, "", false, listUsers},
-	{"POST /nightlatch/users", http.StatusCreated, "", true, addUser},
-	{"GET /nightlatch/users/{name}", http.StatusOK, "", false, showUser},
-	{"DELETE /nightlatch/users/{name}", http.StatusNoContent, "", false, deleteUser},
-	{"POST /nightlatch/users/{name}/disable", http.StatusNoContent, "", false, disableUser},
-	{"POST /nightlatch/users/{name}/enable", http.StatusNoContent, "", false, enableUser},
-	{"POST /nightlatch/users/{name}/reset-2fa", http.StatusCreated, "", false, resetTwoFactor},
-	{"POST /nightlatch/users/{name}/unlock", http.StatusNoContent, "", false, unlockUser},
-	{"DELETE /nightlatch/users/{name}/sessions", http.StatusOK, "", false, revokeSessions},
-	{"GET /nightlatch/sessions", http.StatusOK, "user", false, listSessions},
-	{"DELETE /nightlatch/sessions/{id}", http.StatusNoContent, "", false, revokeSession},
-	{"POST /nightlatch/setup-link", http.StatusCreated, "", false, setupLink},
+	{"GET /nightlatch/users", http.StatusOK, nil, false, listUsers},
+	{"POST /nightlatch/users", http.StatusCreated, nil, true, addUser},
+	{"GET /nightlatch/users/{name}", http.StatusOK, nil, false, showUser},
+	{"DELETE /nightlatch/users/{name}", http.StatusNoContent, nil, false, deleteUser},
+	{"POST /nightlatch/users/{name}/disable", http.StatusNoContent, nil, false, disableUser},
+	{"POST /nightlatch/users/{name}/enable", http.StatusNoContent, nil, false, enableUser},
+	{"POST /nightlatch/users/{name}/reset-2fa", http.StatusCreated, nil, false, resetTwoFactor},
+	{"POST /nightlatch/users/{name}/unlock", http.StatusNoContent, nil, false, unlockUser},
+	{"DELETE /nightlatch/users/{name}/sessions", http.StatusOK, nil, false, revokeSessions},
+	{"GET /nightlatch/sessions", http.StatusOK, []string{"user"}, false, listSessions},
+	{"DELETE /nightlatch/sessions/{id}", http.StatusNoContent, nil, false, revokeSession},
+	{"GET /nightlatch/events", http.StatusOK, []string{"user", "limit"}, false, listEvents},
+	{"POST /nightlatch/setup-link", http.StatusCreated, nil, false, setupLink},
 }
 
 // Handler serves the operator API. It is safe for concurrent use.
@@ -130,13 +135,13 @@ func exact(mux *http.ServeMux, r *http.Request, h http.Header) error {
 
 // run checks the form of a request and does the act. What names the target is the path alone: a second name in a query or a body that
 // nobody reads could be the one that a filter in front of us looked at (AD-5).
-func (cfg *Config) run(w http.ResponseWriter, r *http.Request, query string, body bool, do act) (any, error) {
+func (cfg *Config) run(w http.ResponseWriter, r *http.Request, query []string, body bool, do act) (any, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, problem(http.StatusBadRequest, KindBadRequest, "the query cannot be read")
 	}
 	for name, v := range values {
-		if name != query || len(v) != 1 {
+		if !slices.Contains(query, name) || len(v) != 1 {
 			return nil, problem(http.StatusBadRequest, KindBadRequest, "the query holds more than this address takes")
 		}
 	}
@@ -230,16 +235,40 @@ func revokeSessions(c call) (any, error) {
 }
 
 func listSessions(c call) (any, error) {
-	if c.query.Has("user") && c.query.Get("user") == "" {
-		return nil, problem(http.StatusBadRequest, KindBadRequest, "the user name is empty") // else it would mean everybody
+	user, err := c.user()
+	if err != nil {
+		return nil, err
 	}
-	sessions, err := c.svc.Sessions(c.Context(), c.query.Get("user"))
+	sessions, err := c.svc.Sessions(c.Context(), user)
 	slices.SortFunc(sessions, func(a, b auth.SessionInfo) int { return b.LastSeen.Compare(a.LastSeen) })
 	return list(sessions), err
 }
 
 func revokeSession(c call) (any, error) {
 	return nil, c.svc.RevokeSession(c.Context(), c.client, c.PathValue("id"))
+}
+
+func listEvents(c call) (any, error) {
+	user, err := c.user()
+	if err != nil {
+		return nil, err
+	}
+	limit := defaultEvents
+	if c.query.Has("limit") {
+		if limit, err = strconv.Atoi(c.query.Get("limit")); err != nil {
+			return nil, problem(http.StatusBadRequest, KindBadRequest, "the limit is not a number")
+		}
+	}
+	events, err := c.svc.Events(c.Context(), user, limit)
+	return list(events), err
+}
+
+// user is the user name in the query, or empty for everybody. A name that is given and empty is refused, since it would mean everybody.
+func (c call) user() (string, error) {
+	if c.query.Has("user") && c.query.Get("user") == "" {
+		return "", problem(http.StatusBadRequest, KindBadRequest, "the user name is empty")
+	}
+	return c.query.Get("user"), nil
 }
 
 func setupLink(c call) (any, error) {

@@ -294,6 +294,61 @@ func TestUnlockClearsCounters(t *testing.T) {
 	}
 }
 
+// Events come newest last, of everybody or of one user, also one who is gone.
+func TestEvents(t *testing.T) {
+	svc := open(t)
+	c := overNetwork(t, handler(svc))
+	ctx := t.Context()
+	if none, err := c.Events(ctx, "", 100); err != nil || none == nil || len(none) != 0 {
+		t.Errorf("events of an empty store: %#v, %v, want an empty list", none, err)
+	}
+	for _, name := range []string{"ada", "bob"} {
+		if _, _, err := svc.AddUser(ctx, auth.Client{}, auth.NewUser{Name: name, Password: password}); err != nil {
+			t.Fatal(err)
+		}
+		signIn(t, svc, name)
+	}
+	if err := c.DeleteUser(ctx, "ada"); err != nil {
+		t.Fatal(err)
+	}
+	want, err := svc.Events(ctx, "", auth.MaxEvents)
+	if err != nil || len(want) < 5 {
+		t.Fatalf("the store holds %+v, %v", want, err)
+	}
+	if got, err := c.Events(ctx, "", auth.MaxEvents); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+	if got, err := c.Events(ctx, "", 2); err != nil || !slices.Equal(got, want[len(want)-2:]) {
+		t.Errorf("the newest two are %+v, %v\nwant %+v", got, err, want[len(want)-2:])
+	}
+	want = slices.DeleteFunc(want, func(e auth.Event) bool { return e.User != "ada" })
+	if got, err := c.Events(ctx, "ADA", 100); err != nil || !slices.Equal(got, want) {
+		t.Errorf("of ada, who is gone: %+v, %v\nwant %+v", got, err, want)
+	}
+	if _, err := c.Events(ctx, "", auth.MaxEvents+1); kindOf(t, err) != admin.KindBadInput {
+		t.Errorf("more than can be asked for: %v", err)
+	}
+}
+
+// A request without a limit is answered with a hundred, whatever there is.
+func TestEventsWithoutALimit(t *testing.T) {
+	svc := open(t)
+	if _, _, err := svc.AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 101 {
+		if err := svc.Unlock(t.Context(), auth.Client{}, "bob"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := httptest.NewRecorder()
+	handler(svc).ServeHTTP(w, httptest.NewRequest(http.MethodGet, admin.Prefix+"events", nil))
+	var got []auth.Event
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || len(got) != 100 {
+		t.Errorf("got status %d and %d events, %v; want 100", w.Code, len(got), err)
+	}
+}
+
 // send sends a request as it stands and returns the status and the problem in the answer.
 func send(t *testing.T, h http.Handler, method, target, contentType, body string) (int, admin.Problem, http.Header) {
 	t.Helper()
@@ -334,6 +389,19 @@ func TestRefusedRequests(t *testing.T) {
 		"AD-5 two users":                    {"GET", "/nightlatch/sessions?user=bob&user=ada", "", "", 400},
 		"a user that is empty":              {"GET", "/nightlatch/sessions?user=", "", "", 400},
 		"an unknown parameter":              {"GET", "/nightlatch/sessions?user=bob&all=1", "", "", 400},
+		"events of a user that is empty":    {"GET", "/nightlatch/events?user=&limit=5", "", "", 400},
+		"events of two users":               {"GET", "/nightlatch/events?user=bob&user=ada", "", "", 400},
+		"events with an unknown parameter":  {"GET", "/nightlatch/events?limit=5&since=yesterday", "", "", 400},
+		"two limits":                        {"GET", "/nightlatch/events?limit=5&limit=6", "", "", 400},
+		"a limit that is empty":             {"GET", "/nightlatch/events?limit=", "", "", 400},
+		"a limit that is no number":         {"GET", "/nightlatch/events?limit=all", "", "", 400},
+		"a limit of nothing":                {"GET", "/nightlatch/events?limit=0", "", "", 422},
+		"a limit below nothing":             {"GET", "/nightlatch/events?limit=-1", "", "", 422},
+		"a limit that is too large":         {"GET", "/nightlatch/events?limit=10001", "", "", 422},
+		"a limit beyond all numbers":        {"GET", "/nightlatch/events?limit=99999999999999999999", "", "", 400},
+		"events of a name that nobody has":  {"GET", "/nightlatch/events?user=%20", "", "", 422},
+		"a limit of sessions":               {"GET", "/nightlatch/sessions?limit=5", "", "", 400},
+		"a change of events":                {"DELETE", "/nightlatch/events", "", "", 405},
 		"a query that cannot be read":       {"GET", "/nightlatch/sessions?user=bob;user=ada", "", "", 400},
 		"a field twice":                     {"POST", "/nightlatch/users", plain, `{"name":"eve","name":"mallory"}`, 400},
 		"a field twice in another case":     {"POST", "/nightlatch/users", plain, `{"name":"eve","NAME":"mallory"}`, 400},
@@ -468,7 +536,7 @@ func TestAD4NoSecretLeaves(t *testing.T) {
 	secrets := append([]string{password, "argon2", ada.session, key.Secret(), string(ada.seed), bob.Invite.Path}, ada.codes...)
 
 	var all bytes.Buffer
-	for _, target := range []string{"users", "users/ada", "users/bob", "sessions", "sessions?user=ada"} {
+	for _, target := range []string{"users", "users/ada", "users/bob", "sessions", "sessions?user=ada", "events", "events?user=ada"} {
 		w := httptest.NewRecorder()
 		handler(svc).ServeHTTP(w, httptest.NewRequest(http.MethodGet, admin.Prefix+target, nil))
 		if w.Code != http.StatusOK {

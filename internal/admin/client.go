@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 )
@@ -88,6 +89,18 @@ func (c Client) RevokeSessions(ctx context.Context, user string) (int, error) {
 	var revoked Revoked
 	err := c.call(ctx, http.MethodDelete, nil, &revoked, "users", user, "sessions")
 	return revoked.Sessions, err
+}
+
+// Events lists the newest events, at most limit of them and the newest last, of everybody or of one user.
+func (c Client) Events(ctx context.Context, user string, limit int) (events []auth.Event, err error) {
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	if user != "" {
+		query.Set("user", user)
+	}
+	target := endpoint("events")
+	target.RawQuery = query.Encode()
+	err = c.send(ctx, http.MethodGet, target, nil, &events)
+	return events, err
 }
 
 // SetupLink makes a link for the first administrator; an earlier one stops working.

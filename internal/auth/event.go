@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/store"
@@ -59,7 +60,8 @@ const eventLife = 90 * 24 * time.Hour
 
 // event notes what this act does. The record is written with the act's transaction, and told after it.
 func (t *tx) event(e Event) {
-	e.ID = fmt.Sprintf("%016x%s", t.now.UnixNano(), newID())
+	// The events of one act have one time. A nanosecond for each keeps them in the order in which they happened.
+	e.ID = fmt.Sprintf("%016x%s", t.now.UnixNano()+int64(len(t.events)), newID())
 	e.Time = t.now.UTC()
 	e.Address = t.client.Address
 	if e.Actor == "" {
@@ -85,19 +87,50 @@ func (t *tx) appendEvents() error {
 	return nil
 }
 
-// Events calls fn with each stored event, oldest first; with a user name, only that person's. They are kept for 90 days.
-func (s *Service) Events(ctx context.Context, user string, fn func(Event) error) error {
-	name := Canonical(user)
-	return s.view(ctx, func(t store.Tx) error {
+// MaxEvents is how many events can be asked for at once.
+const MaxEvents = 10_000
+
+// Events returns the newest events, at most limit of them, in the order of time; with a user name, those that concern the account of
+// that name, also one that is gone. They are kept for 90 days.
+//
+// A limit that is not 1 to MaxEvents is BadInput, and a name that nobody can have is BadName. An event that cannot be read fails the
+// whole: a list with a hole would look complete.
+//
+// It reads, decrypts and decodes every stored event, whatever the limit: the order of the store begins with the oldest, and a name has
+// no index. That is for an operator, never for a request of a visitor. Memory holds limit events and no more.
+func (s *Service) Events(ctx context.Context, user string, limit int) ([]Event, error) {
+	if limit < 1 || limit > MaxEvents {
+		return nil, failf(BadInput, "the limit of events is 1 to %d", MaxEvents)
+	}
+	name := ""
+	if user != "" {
+		var err error
+		if name, err = checkName(user); err != nil {
+			return nil, err
+		}
+	}
+	var ring []Event
+	oldest := 0 // in the ring, once it is full
+	err := s.view(ctx, func(t store.Tx) error {
+		ring, oldest = nil, 0
 		return t.Scan("event/", "", func(_ string, value []byte) error {
 			var e Event
 			if err := json.Unmarshal(value, &e); err != nil {
 				return fmt.Errorf("decoding an event: %w", err)
 			}
-			if user != "" && e.User != name {
-				return nil
+			switch {
+			case name != "" && e.User != name:
+			case len(ring) < limit:
+				ring = append(ring, e)
+			default:
+				ring[oldest] = e
+				oldest = (oldest + 1) % limit
 			}
-			return fn(e)
+			return nil
 		})
 	})
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(ring[oldest:], ring[:oldest]), nil
 }
