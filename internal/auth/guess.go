@@ -128,8 +128,14 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 		} else {
 			c.Failures = max(c.Failures-1, 0)
 		}
-		if err := t.putCounter(l, c); err != nil {
-			return err
+		if c.Failures == 0 {
+			// Nothing is left to remember. Kept, it would be a record for each name that anybody ever typed.
+			err = t.Delete(l.key)
+		} else {
+			err = t.putCounter(l, c)
+		}
+		if err != nil {
+			return fmt.Errorf("releasing a counter: %w", err)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
 	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/store"
 )
 
 func retryAfter(err error) time.Duration {
@@ -332,6 +333,13 @@ func TestDO1BusyGivesTheTryBack(t *testing.T) {
 	<-ended
 	if busy != 2*freeTries {
 		t.Fatalf("%d sign-ins were told to wait, want %d", busy, 2*freeTries)
+	}
+	counters := 0
+	err := b.Store.View(t.Context(), func(tx store.Tx) error {
+		return tx.Scan("guess/", "", func(string, []byte) error { counters++; return nil })
+	})
+	if err != nil || counters != 0 {
+		t.Errorf("tries that were not looked at left %d counters, %v", counters, err)
 	}
 	if p := alice.EnterPassword(t); p.Session == "" {
 		t.Errorf("after %d tries that were not looked at: %+v", busy, p)

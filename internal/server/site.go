@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/gate"
@@ -79,7 +81,9 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, 
 	return nil
 }
 
-// pass hands a request on. One with a session ends with it, which is how a WebSocket or a stream is closed when somebody signs out.
+// pass hands a request on. One with a session ends with it, which is how a WebSocket or a stream is closed when somebody signs out: its
+// context is canceled, for whoever looks at that, and what is written from then on fails, for whoever does not, such as a file server
+// in the middle of a file.
 //
 // What is told and taken away goes into the request that we were given, not into a copy: where next fails, the caller's error pages
 // get that one, and they may be an application too. For the same reason no cookie of ours stays among the headers of an answer that
@@ -88,8 +92,13 @@ func (s *Site) pass(w http.ResponseWriter, r *http.Request, session *auth.Sessio
 	s.tell.Tell(r, session)
 	if session != nil {
 		ctx, cancel := context.WithCancelCause(r.Context())
-		stop := session.Watch(func() { cancel(ErrSessionEnded) })
+		var cut sync.Once // not after the request is over: the writer is not ours any more
+		stop := session.Watch(func() {
+			cancel(ErrSessionEnded)
+			cut.Do(func() { http.NewResponseController(w).SetWriteDeadline(time.Now()) })
+		})
 		defer cancel(nil)
+		defer cut.Do(func() {})
 		defer stop()
 		r = r.WithContext(ctx)
 	}
