@@ -139,6 +139,8 @@ const (
 // Messages of the account and sign-out pages.
 const (
 	AccountTitle      Message = "account.title"
+	AccountSetUp      Message = "account.set-up"
+	ToApplication     Message = "account.to-application"
 	AccountUser       Message = "account.user"
 	AccountFullName   Message = "account.full-name"
 	AccountEmail      Message = "account.email"
@@ -164,6 +166,7 @@ const (
 const (
 	RefusedTitle        Message = "refused.title"
 	WrongCredentials    Message = "wrong-credentials"
+	WrongPassword       Message = "wrong-password"
 	WrongCode           Message = "wrong-code"
 	WrongBackupCode     Message = "wrong-backup-code"
 	UsedCode            Message = "used-code"
@@ -308,6 +311,8 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	SudoWhy:   "What comes next needs a fresh sign-in. Type your password to go on.",
 
 	AccountTitle:      "Your account",
+	AccountSetUp:      "Set one up",
+	ToApplication:     "Go to the application",
 	AccountUser:       "User name",
 	AccountFullName:   "Name",
 	AccountEmail:      "E-mail",
@@ -329,6 +334,7 @@ var english = catalog{lang: "en", day: "2 January 2006, 15:04 UTC", sentences: m
 	OpenAgain:         "Open the page again",
 
 	RefusedTitle:        "That did not work",
+	WrongPassword:       "This is not the password of this account. Check it and try again.",
 	WrongCredentials:    "This user name and password do not open an account here. Check both and try again.",
 	WrongCode:           "This code is not right. Type the one that your app shows now; if that fails too, check that your phone shows the right time.",
 	WrongBackupCode:     "This is not one of your backup codes. Check it for slips and try again.",

@@ -89,7 +89,7 @@ func TestStepUp(t *testing.T) {
 	b.open("/page").sees(200, "/page", "alice sees /page")
 	b.open("/vault/1?gold=yes").sees(200, "/_nightlatch/sudo", "Is it still you?").shoot("31-sudo")
 	b.fill("password", "not the right one at all").press("Continue").
-		refused(403, "/_nightlatch/sudo", "do not open an account here", "password").shoot("32-sudo-refused")
+		refused(403, "/_nightlatch/sudo", "not the password of this account", "password").shoot("32-sudo-refused")
 	b.fill("password", alice.Password).press("Continue").sees(200, "/_nightlatch/second-factor")
 	b.fill("code", alice.Code()).press("Continue").sees(200, "/vault/1", "alice sees /vault/1")
 	if b.page.Path != "/vault/1?gold=yes" {

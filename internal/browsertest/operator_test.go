@@ -46,7 +46,7 @@ func TestInvitedPerson(t *testing.T) {
 	b.open("/").fill("name", name, "password", passphrase).press("Sign in").
 		refused(403, "/_nightlatch/sign-in", "Your second factor was reset.", "password")
 	b.open(link).sees(200, path(link), "Set up your second factor again").shoot("24-re-enroll")
-	b.fill("password", "not the right one at all").press("Continue").refused(403, path(link), "do not open an account here", "password")
+	b.fill("password", "not the right one at all").press("Continue").refused(403, path(link), "not the password of this account", "password")
 	b.fill("password", passphrase).press("Continue").sees(200, "/_nightlatch/two-factor/enable")
 	again := b.scan()
 	if string(again.secret) == string(phone.secret) {

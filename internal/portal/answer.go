@@ -21,6 +21,7 @@ type outcome struct {
 	text     web.Message
 	backup   web.Message // instead of text, where a backup code was typed
 	password web.Message // instead of text, where a password was typed
+	named    web.Message // instead of text, where the page says whose password it asks for
 	title    web.Message
 	link     string // of a page of its own: where to go next, under visit.Prefix
 }
@@ -29,14 +30,14 @@ type outcome struct {
 var outcomes = map[auth.Kind]outcome{
 	auth.Unavailable:      {status: http.StatusServiceUnavailable, title: web.UnavailableTitle, text: web.Unavailable},
 	auth.NotSignedIn:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
-	auth.WrongCredentials: {status: http.StatusForbidden, text: web.WrongCredentials},
+	auth.WrongCredentials: {status: http.StatusForbidden, text: web.WrongCredentials, named: web.WrongPassword},
 	auth.WrongCode:        {status: http.StatusForbidden, text: web.WrongCode, backup: web.WrongBackupCode},
 	auth.UsedCode:         {status: http.StatusForbidden, text: web.UsedCode, backup: web.UsedBackupCode},
 	auth.TooManyTries:     {status: http.StatusTooManyRequests, text: web.TooManyTries},
 	auth.Stopped:          {status: http.StatusForbidden, text: web.Stopped, backup: web.StoppedBackupCodes, password: web.StoppedPassword},
 	auth.AttemptGone:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
 	auth.OutOfOrder:       {status: http.StatusConflict, title: web.OldFormTitle, text: web.OldForm, link: "sign-in"},
-	auth.LinkGone:         {status: http.StatusGone, title: web.LinkGoneTitle, text: web.LinkGone},
+	auth.LinkGone:         {status: http.StatusGone, title: web.LinkGoneTitle, text: web.LinkGone, link: "sign-in"},
 	auth.LinkNeeded:       {status: http.StatusForbidden, text: web.LinkNeeded},
 	auth.NameTaken:        {status: http.StatusConflict, text: web.NameTaken},
 	auth.BadName:          {status: http.StatusUnprocessableEntity, text: web.BadName},
@@ -96,6 +97,8 @@ func (q *request) sentence(err error, o outcome, m auth.Method) string {
 		return q.say(o.backup)
 	case m == auth.Password && o.password != "":
 		return q.say(o.password)
+	case q.named && o.named != "":
+		return q.say(o.named)
 	}
 	return q.say(o.text)
 }

@@ -33,7 +33,7 @@ func (q *request) link(kind auth.LinkKind) (auth.Link, bool) {
 
 func (q *request) linkGone() {
 	o := outcomes[auth.LinkGone]
-	q.notice(o.status, o.title, o.text, "", "")
+	q.notice(o.status, o.title, o.text, o.link, linkText(o.link))
 }
 
 // newPassword reads a password that is typed twice; a slip shows before it is set. It answers when the two differ.

@@ -25,6 +25,7 @@ type request struct {
 	query url.Values    // set by withQuery; each key once
 	form  url.Values    // set by withForm; each key once
 	auth  *auth.Service // set by withService
+	named bool          // the page says whose password it asks for
 	bound string        // set by bound: the cookie value that the form is tied to
 }
 

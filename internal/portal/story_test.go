@@ -233,7 +233,7 @@ func TestStoryReenroll(t *testing.T) {
 	b := s.browser(t).signIn(alice, "/")
 	b.sees(403, "/_nightlatch/sign-in", "Your second factor was reset. Open the link")
 	link := "/_nightlatch/re-enroll/" + made.Token
-	b.get(link).fill(link, "password", "not the right one at all").sees(403, link, "do not open an account")
+	b.get(link).fill(link, "password", "not the right one at all").sees(403, link, "not the password of this account")
 	b.fill(link, "password", alice.Password).sees(200, "/_nightlatch/two-factor/enable")
 	b.fill("/_nightlatch/two-factor/enable", "code", s.code(b.scan())).fill("/_nightlatch/backup-codes").sees(200, "/", "the application")
 }
@@ -268,7 +268,7 @@ func TestStoryStepUp(t *testing.T) {
 
 	s.Clock.Move(20 * time.Minute)
 	b.get(address).sees(200, "/_nightlatch/sudo", "Is it still you?", `value="alice"`)
-	b.fill("/_nightlatch/sudo", "password", "not the right one at all").sees(403, "/_nightlatch/sudo", "do not open an account")
+	b.fill("/_nightlatch/sudo", "password", "not the right one at all").sees(403, "/_nightlatch/sudo", "not the password of this account")
 	b.fill("/_nightlatch/sudo", "password", alice.Password).sees(200, "/_nightlatch/second-factor")
 	b.fill("/_nightlatch/second-factor", "code", alice.Code()).sees(200, "/admin", "the application")
 	if after := b.cookie(visit.Session); after == before || after == "" {

@@ -41,6 +41,7 @@ func sudo(q *request) {
 	if !ok {
 		return
 	}
+	q.named = true
 	p, err := q.auth.ReenterPassword(q.Context(), q.client(), q.bound, q.form.Get("password"))
 	if err != nil {
 		q.refuse(err, auth.Password, func(problem string) web.Page { return q.sudoPage(a, problem) })
