@@ -23,12 +23,13 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
 func TestFloods(t *testing.T) {
 	app := wiretest.Echo(t)
-	plain, secured := freeAddr(t), freeAddr(t)
+	plain, secured := programtest.FreeAddr(t), programtest.FreeAddr(t)
 	h := begin(t, "", "", strings.NewReplacer("PLAIN", plain, "PORT", port(secured), "APP", app.Addr).Replace(`
 http://PLAIN {
 	nightlatch
@@ -43,15 +44,13 @@ https://app.test:PORT {
 	// The same process answers her on a new connection.
 	wantAlive := func(t *testing.T) {
 		t.Helper()
-		b.client.CloseIdleConnections()
+		b.Client.CloseIdleConnections()
 		b.send("GET", "/x", nil)
-		if b.status != 200 || !strings.Contains(b.page, "Remote-User: alice") {
-			t.Errorf("alice: got %d %s", b.status, b.page)
+		if b.At.Status != 200 || !strings.Contains(b.At.Body, "Remote-User: alice") {
+			t.Errorf("alice: got %d %s", b.At.Status, b.At.Body)
 		}
-		select {
-		case <-h.exited:
+		if !h.Runs() {
 			t.Error("the process has ended")
-		default:
 		}
 	}
 	// The slow ones begin first and are looked at last, since their time has to pass.
@@ -107,22 +106,23 @@ https://app.test:PORT {
 	})
 
 	t.Run("DO7StrangersLeaveNothing", func(t *testing.T) {
-		before := diskUse(t, h.data())
+		before := diskUse(t, h.Data())
 		var wait sync.WaitGroup
 		for range 4 {
 			wait.Go(func() {
 				for i := range 250 {
 					v := visitor(t, "http://"+plain)
-					v.held["nightlatch"], v.held["nightlatch-attempt"] = fmt.Sprint("forged", i), fmt.Sprint("forged", i)
+					v.Cookies.Set("nightlatch", fmt.Sprint("forged", i))
+					v.Cookies.Set("nightlatch-attempt", fmt.Sprint("forged", i))
 					for _, page := range []string{"/_nightlatch/sign-in?return_to=/" + fmt.Sprint(i), "/x" + fmt.Sprint(i), "/_nightlatch/sudo?level=password"} {
 						v.send("GET", page, nil)
 					}
-					v.client.CloseIdleConnections()
+					v.Client.CloseIdleConnections()
 				}
 			})
 		}
 		wait.Wait()
-		if grown := diskUse(t, h.data()) - before; grown > 64<<10 {
+		if grown := diskUse(t, h.Data()) - before; grown > 64<<10 {
 			t.Errorf("3000 visits of strangers took %d bytes of disk", grown)
 		}
 		wantAlive(t)
@@ -134,18 +134,18 @@ https://app.test:PORT {
 		var before int64
 		for i := range 130 {
 			if i == 110 {
-				before = diskUse(t, h.data())
+				before = diskUse(t, h.Data())
 			}
 			v := visitor(t, "http://"+plain)
 			v.open("/_nightlatch/sign-in")
 			v.submit("sign-in", "name", fmt.Sprint("nobody", i), "password", password)
-			statuses[v.status]++
-			v.client.CloseIdleConnections()
+			statuses[v.At.Status]++
+			v.Client.CloseIdleConnections()
 		}
 		if statuses[403] > 100 || statuses[403]+statuses[429] != 130 {
 			t.Errorf("of 130 guesses got %v; want at most 100 looked at and the rest refused", statuses)
 		}
-		if grown := diskUse(t, h.data()) - before; grown > 8<<10 {
+		if grown := diskUse(t, h.Data()) - before; grown > 8<<10 {
 			t.Errorf("20 refused guesses took %d bytes of disk", grown)
 		}
 		// alice has signed in from here: she still can, and a stranger's noise is not hers.
@@ -241,11 +241,8 @@ func resetStreams(t *testing.T, addr string, n int) {
 
 // DO-11: a full disk signs nobody in, says so, leaves those alone who are in, and is no end of the process.
 func TestDO11FullDisk(t *testing.T) {
-	dir, err := os.MkdirTemp(workdir, "h")
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := filepath.Join(dir, "data")
+	prepared := programtest.New(t)
+	data := prepared.Data()
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -257,13 +254,13 @@ func TestDO11FullDisk(t *testing.T) {
 	}
 	t.Cleanup(func() { exec.Command("umount", "-l", data).Run() })
 	app := wiretest.Echo(t)
-	plain := freeAddr(t)
-	h := beginIn(t, dir, "", "", strings.NewReplacer("PLAIN", plain, "APP", app.Addr).Replace("http://PLAIN {\n\tnightlatch\n\treverse_proxy APP\n}"))
+	plain := programtest.FreeAddr(t)
+	h := beginIn(t, prepared, "", "", strings.NewReplacer("PLAIN", plain, "APP", app.Addr).Replace("http://PLAIN {\n\tnightlatch\n\treverse_proxy APP\n}"))
 	alice, b := h.joined(t, "http://"+plain, "alice")
 	half := visitor(t, "http://"+plain)
 	half.typePassword(alice)
 	half.open("/_nightlatch/second-factor")
-	to, form := half.form("second-factor", "code", alice.code(t))
+	to, form := half.form("second-factor", "code", codeOf(t, alice))
 
 	filler := filepath.Join(data, "filler")
 	f, err := os.Create(filler)
@@ -279,29 +276,29 @@ func TestDO11FullDisk(t *testing.T) {
 		v := visitor(t, "http://"+plain)
 		v.open("/_nightlatch/sign-in")
 		v.submit("sign-in", "name", "alice", "password", []string{password, "wrong"}[i%2])
-		if v.status != 503 || v.got.Get("Retry-After") == "" || v.session() != "" {
-			t.Fatalf("a password on a full disk: got %d %s", v.status, v.text())
+		if v.At.Status != 503 || v.At.Header.Get("Retry-After") == "" || v.session() != "" {
+			t.Fatalf("a password on a full disk: got %d %s", v.At.Status, v.Text())
 		}
-		v.client.CloseIdleConnections()
+		v.Client.CloseIdleConnections()
 	}
-	if half.send("POST", to, form); half.status != 503 || half.session() != "" {
-		t.Errorf("a code on a full disk: got %d", half.status)
+	if half.send("POST", to, form); half.At.Status != 503 || half.session() != "" {
+		t.Errorf("a code on a full disk: got %d", half.At.Status)
 	}
-	if status, answer := h.ask(t, "POST", "/nightlatch/users", `{"name":"bob","password":"`+password+`"}`); status != 503 {
+	if status, answer := h.Ask(t, "POST", "/nightlatch/users", `{"name":"bob","password":"`+password+`"}`); status != 503 {
 		t.Errorf("the operator on a full disk: got %d %s", status, answer)
 	}
-	if b.send("GET", "/x", nil); b.status != 200 {
-		t.Errorf("alice, who is in: got %d", b.status)
+	if b.send("GET", "/x", nil); b.At.Status != 200 {
+		t.Errorf("alice, who is in: got %d", b.At.Status)
 	}
 	b.open("/_nightlatch/sign-out")
-	if b.submit("sign-out"); b.status != 503 {
-		t.Errorf("a sign-out that cannot be written down: got %d, want 503 rather than a false word", b.status)
+	if b.submit("sign-out"); b.At.Status != 503 {
+		t.Errorf("a sign-out that cannot be written down: got %d, want 503 rather than a false word", b.At.Status)
 	}
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if half.send("POST", to, form); half.status != 303 {
-		t.Errorf("the same code with room again: got %d, want to be in; it was not used up", half.status)
+	if half.send("POST", to, form); half.At.Status != 303 {
+		t.Errorf("the same code with room again: got %d, want to be in; it was not used up", half.At.Status)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -39,15 +40,12 @@ func TestLG1NoSecretIsTold(t *testing.T) {
 		dead  = "Canary-weak"
 	)
 	app := wiretest.Echo(t)
-	plain, tls := freeAddr(t), freeAddr(t)
-	dir, err := os.MkdirTemp(workdir, "h")
-	if err != nil {
-		t.Fatal(err)
-	}
+	plain, tls := programtest.FreeAddr(t), programtest.FreeAddr(t)
+	prepared := programtest.New(t)
 	master := base64.StdEncoding.EncodeToString([]byte("Canary-master-key-of-32-bytes-xy"))
 	t.Setenv("NIGHTLATCH_ATTACK_KEY", master)
-	h := beginIn(t, dir, "debug\n\tservers {\n\t\ttrace\n\t}\n\tmetrics", "key {env.NIGHTLATCH_ATTACK_KEY}",
-		strings.NewReplacer("DIR", dir, "PLAIN", plain, "PORT", port(tls), "APP", app.Addr).Replace(`
+	h := beginIn(t, prepared, "debug\n\tservers {\n\t\ttrace\n\t}\n\tmetrics", "key {env.NIGHTLATCH_ATTACK_KEY}",
+		strings.NewReplacer("DIR", prepared.Dir, "PLAIN", plain, "PORT", port(tls), "APP", app.Addr).Replace(`
 (site) {
 	log {
 		output file DIR/access.log
@@ -77,8 +75,8 @@ https://app.test:PORT {
 
 	// The first administrator, through the link that was printed.
 	var setup string
-	if !eventually(func() bool {
-		_, after, found := strings.Cut(h.said.String(), "/_nightlatch/setup/")
+	if !programtest.Eventually(func() bool {
+		_, after, found := strings.Cut(h.Said(), "/_nightlatch/setup/")
 		setup, _, _ = strings.Cut(after, "\n")
 		return found && setup != ""
 	}) {
@@ -87,10 +85,10 @@ https://app.test:PORT {
 	setup = strings.TrimSpace(setup)
 	base := "https://" + tls
 	b := visitor(t, base)
-	b.header.Set("Host", "app.test")
+	b.Header.Set("Host", "app.test")
 	keep := func(b *browser) {
-		for _, v := range b.held {
-			c.add("a cookie", v, strings.TrimRight(v, "="))
+		for _, held := range b.Cookies.Cookies(nil) {
+			c.add("a cookie", held.Value, strings.TrimRight(held.Value, "="))
 		}
 	}
 	b.open("/_nightlatch/setup/" + setup)
@@ -98,18 +96,18 @@ https://app.test:PORT {
 	b.submit("setup/", "name", "alice", "password", dead, "repeat", dead) // too weak: the link stays alive
 	b.submit("setup/", "name", "alice", "password", typed, "repeat", typed)
 	keep(b)
-	alice := &person{name: "alice"}
+	alice := &person{Name: "alice"}
 	b.key(alice)
-	c.add("the key of an authenticator", base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(alice.secret), hex.EncodeToString(alice.secret))
+	c.add("the key of an authenticator", base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(alice.Secret), hex.EncodeToString(alice.Secret))
 	b.submit("two-factor/enable", "code", "000000")
-	confirming := alice.code(t)
+	confirming := codeOf(t, alice)
 	c.add("a code", confirming)
 	b.submit("two-factor/enable", "code", confirming)
 	keep(b)
 	b.open("/_nightlatch/backup-codes")
-	for _, code := range paperRE.FindAllStringSubmatch(b.page, -1) {
-		alice.paper = append(alice.paper, code[1])
-		c.add("a backup code", code[1], strings.ReplaceAll(code[1], "-", ""))
+	alice.Paper = b.Paper()
+	for _, code := range alice.Paper {
+		c.add("a backup code", code, strings.ReplaceAll(code, "-", ""))
 	}
 	b.submit("backup-codes")
 	keep(b)
@@ -119,7 +117,7 @@ https://app.test:PORT {
 
 	// Somebody mistypes the password, types it as a name, signs in with a code, a used code and a backup code, and proves more.
 	o := visitor(t, base)
-	o.header.Set("Host", "app.test")
+	o.Header.Set("Host", "app.test")
 	o.open("/_nightlatch/sign-in")
 	keep(o)
 	o.submit("sign-in", "name", "alice", "password", wrong)
@@ -127,16 +125,16 @@ https://app.test:PORT {
 	o.submit("sign-in", "name", "alice", "password", typed)
 	keep(o)
 	o.open("/_nightlatch/second-factor")
-	code := alice.code(t)
+	code := codeOf(t, alice)
 	c.add("a code", code)
 	o.submit("second-factor", "code", confirming)
 	o.submit("second-factor", "code", code)
 	keep(o)
 	o.open("/_nightlatch/sudo?level=two_factor&methods=backup_code")
 	keep(o)
-	o.submit("second-factor", "method", "backup_code", "code", alice.paper[0])
+	o.submit("second-factor", "method", "backup_code", "code", alice.Paper[0])
 	keep(o)
-	o.open(o.got.Get("Location"))
+	o.open(o.At.Header.Get("Location"))
 	o.signOut()
 	// On plain HTTP the cookies have other names.
 	p := visitor(t, "http://"+plain)
@@ -144,20 +142,20 @@ https://app.test:PORT {
 	p.submit("sign-in", "name", "alice", "password", typed)
 	keep(p)
 	p.open("/_nightlatch/second-factor")
-	p.submit("second-factor", "method", "backup_code", "code", alice.paper[1])
+	p.submit("second-factor", "method", "backup_code", "code", alice.Paper[1])
 	keep(p)
 	p.send("GET", "/x", nil)
 
 	// The operator makes accounts and links; somebody opens them.
-	h.operate(t, "POST", "/nightlatch/users", `{"name":"bob","password":"`+typed+` and bob"}`)
-	for _, path := range []string{inviteRE(t, h.operate(t, "POST", "/nightlatch/users", `{"name":"carol"}`)), inviteRE(t, h.operate(t, "POST", "/nightlatch/users/bob/reset-2fa", ""))} {
+	h.Operate(t, "POST", "/nightlatch/users", `{"name":"bob","password":"`+typed+` and bob"}`)
+	for _, path := range []string{inviteRE(t, h.Operate(t, "POST", "/nightlatch/users", `{"name":"carol"}`)), inviteRE(t, h.Operate(t, "POST", "/nightlatch/users/bob/reset-2fa", ""))} {
 		c.add("a link that was opened and can still be used", path[strings.LastIndexByte(path, '/')+1:])
 		v := visitor(t, base)
-		v.header.Set("Host", "app.test")
+		v.Header.Set("Host", "app.test")
 		v.open(path)
 		keep(v)
-		if v.status != 200 {
-			t.Fatalf("the link: %d %s", v.status, v.text())
+		if v.At.Status != 200 {
+			t.Fatalf("the link: %d %s", v.At.Status, v.Text())
 		}
 		for _, alias := range []string{strings.Replace(path, "/_nightlatch/", "/_nightlatch/./", 1), path + "/", path + "?x=1", strings.Replace(path, "/_n", "/%5fn", 1)} {
 			v.send("GET", alias, nil)
@@ -166,13 +164,13 @@ https://app.test:PORT {
 	c.add("the setup link", setup)
 
 	// What the operator's tools show.
-	shown := map[string]string{"what the process said": h.said.String()}
+	shown := map[string]string{"what the process said": h.Said()}
 	for _, path := range []string{"/config/", "/metrics", "/nightlatch/users", "/nightlatch/users/alice", "/nightlatch/sessions", "/reverse_proxy/upstreams", "/debug/vars", "/debug/pprof/cmdline"} {
-		if status, body := h.ask(t, "GET", path, ""); status == 200 {
+		if status, body := h.Ask(t, "GET", path, ""); status == 200 {
 			shown[path] = body
 		}
 	}
-	adapted, err := h.command("adapt", "--config", h.caddyfile()).CombinedOutput()
+	adapted, err := h.Command("adapt", "--config", h.Caddyfile()).CombinedOutput()
 	if err != nil {
 		t.Fatalf("adapt: %v\n%s", err, adapted)
 	}
@@ -180,12 +178,12 @@ https://app.test:PORT {
 	for _, got := range app.Requests() {
 		shown["the application"] += string(got.Raw)
 	}
-	err = filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(h.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		shown[strings.TrimPrefix(path, h.dir)] = string(text)
+		shown[strings.TrimPrefix(path, h.Dir)] = string(text)
 		return err
 	})
 	if err != nil {
@@ -211,17 +209,17 @@ https://app.test:PORT {
 // LG-4: what a stranger sends is one value of one line.
 func TestLG4LogInjection(t *testing.T) {
 	app := wiretest.Echo(t)
-	plain := freeAddr(t)
+	plain := programtest.FreeAddr(t)
 	h := begin(t, "debug", "", strings.NewReplacer("PLAIN", plain, "APP", app.Addr).Replace("http://PLAIN {\n\tlog\n\tnightlatch\n\treverse_proxy APP\n}"))
 	alice := h.add(t, "alice")
 	evil := "a\n{\"level\":\"info\",\"msg\":\"sign_in\",\"user\":\"root\"}\r\n\x1b[31mred\u009b0m\u2028"
 	b := visitor(t, "http://"+plain)
-	b.header.Set("User-Agent", "evil \u009b31m\xff\x9b \u202e"+strings.Repeat("x", 600))
+	b.Header.Set("User-Agent", "evil \u009b31m\xff\x9b \u202e"+strings.Repeat("x", 600))
 	b.open("/_nightlatch/sign-in?return_to=" + url.QueryEscape(evil))
 	b.submit("sign-in", "name", evil, "password", evil)
 	b.typePassword(alice)
 	raw(t, plain, nil, "GET /x%0a%1b[31m HTTP/1.1", "Host: "+plain, "Referer: \u009b31m")
-	said := h.said.String()
+	said := h.Said()
 	for line := range strings.Lines(said) {
 		if !strings.HasPrefix(line, "{") {
 			continue // the setup link
@@ -234,7 +232,7 @@ func TestLG4LogInjection(t *testing.T) {
 	if strings.ContainsAny(said, "\x1b\r\x00") {
 		t.Error("the log holds raw control bytes")
 	}
-	out, err := h.command("session", "list", "--address", "unix/"+h.socket()).CombinedOutput()
+	out, err := h.Command("session", "list", "--address", "unix/"+h.Socket()).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "evil") || strings.ContainsAny(string(out), "\x1b\u009b\u202e\r") {
 		t.Errorf("session list: %v %q", err, out)
 	}

@@ -13,14 +13,17 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
 // AD-1, AD-3: a page in the operator's browser reaches the admin endpoint on their machine, and changes and reads nothing there.
 func TestAD1AdminEndpointFromABrowser(t *testing.T) {
 	app := wiretest.Echo(t)
-	plain, admin := freeAddr(t), freeAddr(t)
-	begin(t, "admin "+admin, "", strings.NewReplacer("PLAIN", plain, "APP", app.Addr).Replace("http://PLAIN {\n\tnightlatch\n\treverse_proxy APP\n}"))
+	plain, admin := programtest.FreeAddr(t), programtest.FreeAddr(t)
+	s := programtest.New(t)
+	s.Admin = admin
+	beginIn(t, s, "", "", strings.NewReplacer("PLAIN", plain, "APP", app.Addr).Replace("http://PLAIN {\n\tnightlatch\n\treverse_proxy APP\n}"))
 	ask := func(request, body string, lines ...string) wiretest.Response {
 		head := append([]string{request + " HTTP/1.1"}, lines...)
 		if body != "" {
@@ -76,14 +79,14 @@ func TestAD1AdminEndpointFromABrowser(t *testing.T) {
 // Of two people with the same setup link one becomes the administrator.
 func TestSetupRace(t *testing.T) {
 	app := wiretest.Echo(t)
-	plain := freeAddr(t)
+	plain := programtest.FreeAddr(t)
 	h := begin(t, "", "", strings.NewReplacer("PLAIN", plain, "APP", app.Addr).Replace("http://PLAIN {\n\tnightlatch\n\treverse_proxy APP\n}"))
-	link := inviteRE(t, h.operate(t, "POST", "/nightlatch/setup-link", ""))
-	_, printed, _ := strings.Cut(h.said.String(), "/_nightlatch/setup/")
+	link := inviteRE(t, h.Operate(t, "POST", "/nightlatch/setup-link", ""))
+	_, printed, _ := strings.Cut(h.Said(), "/_nightlatch/setup/")
 	printed, _, _ = strings.Cut(printed, "\n")
 	old := visitor(t, "http://"+plain)
-	if old.open("/_nightlatch/setup/" + strings.TrimSpace(printed)); old.status != 410 {
-		t.Errorf("the link that was replaced: got %d", old.status)
+	if old.open("/_nightlatch/setup/" + strings.TrimSpace(printed)); old.At.Status != 410 {
+		t.Errorf("the link that was replaced: got %d", old.At.Status)
 	}
 	names := []string{"ann", "ben", "cid", "dot", "eva", "fay"}
 	var people []*browser
@@ -100,13 +103,13 @@ func TestSetupRace(t *testing.T) {
 	wait.Wait()
 	in := 0
 	for _, b := range people {
-		if b.status == 303 {
+		if b.At.Status == 303 {
 			in++
-		} else if b.status != 410 && b.status != 503 {
-			t.Errorf("somebody else got %d %s", b.status, b.text())
+		} else if b.At.Status != 410 && b.At.Status != 503 {
+			t.Errorf("somebody else got %d %s", b.At.Status, b.Text())
 		}
 	}
-	if users := h.operate(t, "GET", "/nightlatch/users", ""); in != 1 || strings.Count(users, `"name"`) != 1 {
+	if users := h.Operate(t, "GET", "/nightlatch/users", ""); in != 1 || strings.Count(users, `"name"`) != 1 {
 		t.Errorf("%d came through, and the users are %s", in, users)
 	}
 	// Whoever comes by a link is not in before the second factor.
@@ -119,7 +122,7 @@ func TestSetupRace(t *testing.T) {
 
 func TestChains(t *testing.T) {
 	app := wiretest.Echo(t)
-	tls, down := freeAddr(t), freeAddr(t)
+	tls, down := programtest.FreeAddr(t), programtest.FreeAddr(t)
 	files := t.TempDir()
 	for name, text := range map[string]string{"public/page.html": `a {{httpInclude "/secret.txt"}} b {{.Req.Header.Get "Cookie"}}`, "secret.txt": "CLOSED"} {
 		if err := os.MkdirAll(filepath.Join(files, filepath.Dir(name)), 0o700); err != nil {
@@ -193,10 +196,10 @@ https://retry.test:PORT {
 }
 `))
 	p, b := h.add(t, "alice"), visitor(t, "https://"+tls)
-	b.header.Set("Host", "app.test")
+	b.Header.Set("Host", "app.test")
 	b.typePassword(p)
 	b.enroll(p)
-	cookie := "Cookie: " + b.cookie() + "; theirs=1"
+	cookie := "Cookie: " + b.Cookies.String() + "; theirs=1"
 	get := func(host, target string, lines ...string) (wiretest.Response, []wiretest.Request) {
 		t.Helper()
 		var r wiretest.Response

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -36,7 +37,7 @@ type town struct {
 }
 
 func build(t *testing.T) *town {
-	w := &town{app: wiretest.Echo(t), plain: freeAddr(t), tls: freeAddr(t), files: t.TempDir()}
+	w := &town{app: wiretest.Echo(t), plain: programtest.FreeAddr(t), tls: programtest.FreeAddr(t), files: t.TempDir()}
 	for name, text := range map[string]string{"index.html": "the index", "public/a.txt": "open", "admin/secret.txt": "closed", "admin.txt": "closed"} {
 		file := filepath.Join(w.files, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -145,7 +146,7 @@ https://:PORT {
 	w.house = begin(t, "", "", sites)
 	_, w.alice = w.joined(t, "https://"+w.tls, "alice")
 	_, boss := w.joined(t, "https://"+w.tls, "boss", "admins")
-	w.cookie, w.administered = "Cookie: "+w.alice.cookie(), "Cookie: "+boss.cookie()
+	w.cookie, w.administered = "Cookie: "+w.alice.Cookies.String(), "Cookie: "+boss.Cookies.String()
 	return w
 }
 
@@ -304,7 +305,7 @@ func pseudoHeaders(t *testing.T, w *town) {
 		t.Helper()
 		return wiretest.H2(t, w.tls, secure("app.test")).Do(fields, nil, nil)
 	}
-	cookie := [2]string{"cookie", w.alice.cookie()}
+	cookie := [2]string{"cookie", w.alice.Cookies.String()}
 	// One host, whatever else the client writes.
 	for _, got := range reached(w.app, func() { ask(h2("app.test", "/x", cookie, [2]string{"host", "secret.test"})) }) {
 		if host := got.Values("Host"); len(host) != 1 || host[0] != "app.test" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -42,7 +43,7 @@ func wantOnThisHost(t *testing.T, what, location string) {
 
 func TestRedirects(t *testing.T) {
 	app := wiretest.Echo(t)
-	addr := freeAddr(t)
+	addr := programtest.FreeAddr(t)
 	h := begin(t, "", "", strings.NewReplacer("PORT", port(addr), "APP", app.Addr).Replace(`
 https://app.test:PORT, https://127.0.0.1:PORT {
 	nightlatch {
@@ -67,7 +68,7 @@ https://:PORT {
 		for name, address := range foreign {
 			b := visitor(t, "https://"+addr)
 			b.open("/_nightlatch/sign-in?return_to=" + url.QueryEscape(address))
-			if strings.Contains(strings.ToLower(b.page), "evil") || strings.Contains(b.page, "javascript:") {
+			if strings.Contains(strings.ToLower(b.At.Body), "evil") || strings.Contains(b.At.Body, "javascript:") {
 				t.Errorf("%s: the page repeats the address", name)
 			}
 			to, form := b.form("sign-in", "name", "plain", "password", password)
@@ -76,8 +77,8 @@ https://:PORT {
 			}
 			form.Set("return_to", address)
 			b.send("POST", to, form)
-			if at := b.got.Get("Location"); b.status != 303 || at != "/" {
-				t.Errorf("%s: after the sign-in: %d to %q, want /", name, b.status, at)
+			if at := b.At.Header.Get("Location"); b.At.Status != 303 || at != "/" {
+				t.Errorf("%s: after the sign-in: %d to %q, want /", name, b.At.Status, at)
 			}
 		}
 	})
@@ -87,10 +88,10 @@ https://:PORT {
 			"sign-out?", "account?", "signed-out?", "start-over?"} {
 			for name, address := range foreign {
 				signedIn.send("GET", "/_nightlatch/"+page+"return_to="+url.QueryEscape(address), nil)
-				if at := signedIn.got.Get("Location"); at != "" {
+				if at := signedIn.At.Header.Get("Location"); at != "" {
 					wantOnThisHost(t, page+name, at)
 				}
-				if strings.Contains(strings.ToLower(signedIn.page), "evil") {
+				if strings.Contains(strings.ToLower(signedIn.At.Body), "evil") {
 					t.Errorf("%s%s: the page repeats the address", page, name)
 				}
 			}
@@ -112,8 +113,8 @@ https://:PORT {
 			b := visitor(t, "https://"+addr)
 			b.open(location(r))
 			b.submit("sign-in", "name", "plain", "password", password)
-			if at := b.got.Get("Location"); b.status != 303 || strings.HasPrefix(at, "//") || strings.HasPrefix(at, `/\`) || !strings.HasPrefix(at, "/") {
-				t.Errorf("%s: after the sign-in %d to %q", target, b.status, at)
+			if at := b.At.Header.Get("Location"); b.At.Status != 303 || strings.HasPrefix(at, "//") || strings.HasPrefix(at, `/\`) || !strings.HasPrefix(at, "/") {
+				t.Errorf("%s: after the sign-in %d to %q", target, b.At.Status, at)
 			}
 		}
 	})
@@ -140,8 +141,8 @@ https://:PORT {
 		b := visitor(t, "https://"+addr)
 		b.open("/_nightlatch/sign-in?return_to=" + url.QueryEscape(back))
 		b.submit("sign-in", "name", "plain", "password", password)
-		if at := b.got.Get("Location"); b.status != 303 || at != back {
-			t.Errorf("got %d to %q, want 303 to %q and nothing added", b.status, at, back)
+		if at := b.At.Header.Get("Location"); b.At.Status != 303 || at != back {
+			t.Errorf("got %d to %q, want 303 to %q and nothing added", b.At.Status, at, back)
 		}
 		// Through an enrollment as well, with its codes.
 		p := h.add(t, "or12")
@@ -155,11 +156,11 @@ https://:PORT {
 // enrollHere enrolls from the page that shows the key, where the browser is, and wants to be led to an address in the end.
 func (b *browser) enrollHere(p *person, to string) {
 	b.t.Helper()
-	b.takeKey(p)
-	b.submit("two-factor/enable", "code", p.code(b.t))
+	must(b.t, b.TakeKey(p))
+	b.submit("two-factor/enable", "code", codeOf(b.t, p))
 	b.open("/_nightlatch/backup-codes")
 	b.submit("backup-codes")
-	if at := b.got.Get("Location"); b.status != 303 || at != to {
-		b.t.Errorf("after the enrollment: %d to %q, want %q and nothing added", b.status, at, to)
+	if at := b.At.Header.Get("Location"); b.At.Status != 303 || at != to {
+		b.t.Errorf("after the enrollment: %d to %q, want %q and nothing added", b.At.Status, at, to)
 	}
 }

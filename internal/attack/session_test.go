@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -23,7 +24,7 @@ type street struct {
 }
 
 func openStreet(t *testing.T) *street {
-	s := &street{app: wiretest.Echo(t), tls: freeAddr(t), plain: freeAddr(t)}
+	s := &street{app: wiretest.Echo(t), tls: programtest.FreeAddr(t), plain: programtest.FreeAddr(t)}
 	s.house = begin(t, "", "", strings.NewReplacer("PORT", port(s.tls), "PLAIN", s.plain, "APP", s.app.Addr).Replace(`
 http://PLAIN {
 	nightlatch
@@ -61,7 +62,7 @@ https://:PORT {
 // on is a visitor of one of the sites over TLS.
 func (s *street) on(t *testing.T, host string) *browser {
 	b := visitor(t, "https://"+s.tls)
-	b.header.Set("Host", host)
+	b.Header.Set("Host", host)
 	return b
 }
 
@@ -104,9 +105,9 @@ func TestSessions(t *testing.T) {
 		b.signOut()
 		b.typePassword(nora)
 		b.open("/_nightlatch/second-factor")
-		to, form := b.form("second-factor", "code", nora.code(t))
+		to, form := b.form("second-factor", "code", codeOf(t, nora))
 		body := form.Encode()
-		r := raw(t, s.tls, secure("app.test"), "POST "+to+" HTTP/1.1", "Host: app.test", "Accept: text/html", "Cookie: "+b.cookie(),
+		r := raw(t, s.tls, secure("app.test"), "POST "+to+" HTTP/1.1", "Host: app.test", "Accept: text/html", "Cookie: "+b.Cookies.String(),
 			"Content-Type: application/x-www-form-urlencoded", fmt.Sprintf("Content-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body))
 		if r.Status != 303 {
 			t.Fatalf("signing in: %d %s", r.Status, r.Body)
@@ -206,24 +207,24 @@ func TestSessions(t *testing.T) {
 		his.signOut()
 		his.typePassword(mallory)
 		planted := s.on(t, "app.test")
-		planted.held["__Host-nightlatch-attempt"] = his.held["__Host-nightlatch-attempt"]
+		planted.Cookies.Set("__Host-nightlatch-attempt", his.Cookies.Get("__Host-nightlatch-attempt"))
 		planted.open("/_nightlatch/second-factor")
-		planted.submit("second-factor", "code", olga.code(t))
-		if planted.status != 403 || planted.session() != "" {
-			t.Errorf("olga's code in mallory's attempt: got %d and session %q", planted.status, planted.session())
+		planted.submit("second-factor", "code", codeOf(t, olga))
+		if planted.At.Status != 403 || planted.session() != "" {
+			t.Errorf("olga's code in mallory's attempt: got %d and session %q", planted.At.Status, planted.session())
 		}
 		// A form of one attempt does not go with the cookie of another.
 		other := s.on(t, "app.test")
 		other.typePassword(olga)
 		other.open("/_nightlatch/second-factor")
-		to, form := other.form("second-factor", "code", olga.code(t))
-		other.held["__Host-nightlatch-attempt"] = his.held["__Host-nightlatch-attempt"]
+		to, form := other.form("second-factor", "code", codeOf(t, olga))
+		other.Cookies.Set("__Host-nightlatch-attempt", his.Cookies.Get("__Host-nightlatch-attempt"))
 		other.send("POST", to, form)
-		if other.status != 403 || other.session() != "" {
-			t.Errorf("a form of one attempt with the cookie of another: got %d, session %q", other.status, other.session())
+		if other.At.Status != 403 || other.session() != "" {
+			t.Errorf("a form of one attempt with the cookie of another: got %d, session %q", other.At.Status, other.session())
 		}
 		// An attempt is no session, and a session no attempt.
-		for _, c := range []string{"__Host-nightlatch=" + his.held["__Host-nightlatch-attempt"], "__Host-nightlatch-attempt=" + hers.session()} {
+		for _, c := range []string{"__Host-nightlatch=" + his.Cookies.Get("__Host-nightlatch-attempt"), "__Host-nightlatch-attempt=" + hers.session()} {
 			if r := s.at(t, "app.test", c); r.Status != 303 {
 				t.Errorf("%.30s…: got %d", c, r.Status)
 			}
@@ -239,7 +240,7 @@ func TestSessions(t *testing.T) {
 			b.open("/_nightlatch/second-factor")
 			browsers = append(browsers, b)
 		}
-		code := peggy.code(t)
+		code := codeOf(t, peggy)
 		var wait sync.WaitGroup
 		for _, b := range browsers {
 			to, form := b.form("second-factor", "code", code)
@@ -261,13 +262,14 @@ func TestSessions(t *testing.T) {
 		quinn, b := enroll(t, "quinn")
 		cookie := "__Host-nightlatch=" + b.session()
 		b.open("/_nightlatch/sudo?level=two_factor&methods=backup_code") // a step-up begins …
-		stepUp := b.held["__Host-nightlatch-attempt"]
-		to, form := b.form("second-factor", "method", "backup_code", "code", quinn.paper[0])
+		stepUp := b.Cookies.Get("__Host-nightlatch-attempt")
+		to, form := b.form("second-factor", "method", "backup_code", "code", quinn.Paper[0])
 		if stepUp == "" || user(s.at(t, "app.test", cookie)) != "quinn" {
 			t.Fatalf("attempt %q; want a step-up under way and the session still good", stepUp)
 		}
 		thief := s.on(t, "app.test")
-		thief.held = map[string]string{"__Host-nightlatch": b.session(), "__Host-nightlatch-attempt": stepUp}
+		thief.Cookies.Set("__Host-nightlatch", b.session())
+		thief.Cookies.Set("__Host-nightlatch-attempt", stepUp)
 		b.signOut()
 		if r := s.at(t, "app.test", cookie); r.Status != 303 {
 			t.Errorf("the cookie after the sign-out: got %d, want 303", r.Status)
@@ -275,8 +277,8 @@ func TestSessions(t *testing.T) {
 		thief.send("GET", "/_nightlatch/second-factor", nil) // … and does not go on
 		thief.wantLed("/_nightlatch/sign-in")
 		thief.send("POST", to, form)
-		if r := s.at(t, "app.test", thief.cookie()); thief.status != 403 && thief.status != 410 || r.Status != 303 {
-			t.Errorf("a good code for the step-up of an ended session: got %d, and then %d for a page, want to be out", thief.status, r.Status)
+		if r := s.at(t, "app.test", thief.Cookies.String()); thief.At.Status != 403 && thief.At.Status != 410 || r.Status != 303 {
+			t.Errorf("a good code for the step-up of an ended session: got %d, and then %d for a page, want to be out", thief.At.Status, r.Status)
 		}
 	})
 
@@ -285,8 +287,8 @@ func TestSessions(t *testing.T) {
 		judy, b := enroll(t, "judy")
 		for round, end := range []func(){
 			b.signOut,
-			func() { s.operate(t, "DELETE", "/nightlatch/users/judy/sessions", "") },
-			func() { s.operate(t, "POST", "/nightlatch/users/judy/disable", "") },
+			func() { s.Operate(t, "DELETE", "/nightlatch/users/judy/sessions", "") },
+			func() { s.Operate(t, "POST", "/nightlatch/users/judy/disable", "") },
 		} {
 			if round > 0 {
 				b.signIn(judy)
@@ -342,9 +344,9 @@ func TestSessions(t *testing.T) {
 		}
 		// Both proofs are made to be too old by waiting a minute in the rule: what the browser asks for counts, so ask for a method.
 		b.open("/_nightlatch/sudo?level=two_factor&methods=backup_code")
-		b.submit("second-factor", "method", "backup_code", "code", carol.paper[0])
+		b.submit("second-factor", "method", "backup_code", "code", carol.Paper[0])
 		if b.session() == before || b.session() == "" {
-			t.Fatalf("no new ticket: %d %s", b.status, b.text())
+			t.Fatalf("no new ticket: %d %s", b.At.Status, b.Text())
 		}
 		for range 3 {
 			if r := s.at(t, "app.test", "__Host-nightlatch="+before); r.Status != 303 {
@@ -366,7 +368,7 @@ func TestSessions(t *testing.T) {
 			t.Fatalf("with a password: got %d", r.Status)
 		}
 		b.key(dave)
-		b.submit("two-factor/enable", "code", dave.code(t))
+		b.submit("two-factor/enable", "code", codeOf(t, dave))
 		b.wantLed("/_nightlatch/backup-codes")
 		if r := s.at(t, "lax.test", cookie); r.Status != 303 {
 			t.Errorf("enrolled, and the session still with a password alone: got %d as %q, want to be asked for the code", r.Status, user(r))
@@ -386,65 +388,65 @@ func TestSessions(t *testing.T) {
 		half := s.on(t, "app.test")
 		half.typePassword(erin)
 		half.open("/_nightlatch/second-factor")
-		to, form := half.form("second-factor", "code", erin.code(t))
-		s.operate(t, "DELETE", "/nightlatch/users/erin", "")
+		to, form := half.form("second-factor", "code", codeOf(t, erin))
+		s.Operate(t, "DELETE", "/nightlatch/users/erin", "")
 		s.add(t, "erin", "admins")
 		if r := s.at(t, "app.test", "__Host-nightlatch="+b.session()); r.Status != 303 {
 			t.Errorf("the session of who had the name before: got %d as %q", r.Status, user(r))
 		}
 		half.send("POST", to, form)
-		if half.session() != "" || half.status/100 == 2 {
-			t.Errorf("the attempt of who had the name before: got %d", half.status)
+		if half.session() != "" || half.At.Status/100 == 2 {
+			t.Errorf("the attempt of who had the name before: got %d", half.At.Status)
 		}
 	})
 
 	t.Run("RE9LinksOfADisabledAccount", func(t *testing.T) {
-		s.operate(t, "POST", "/nightlatch/users", `{"name":"frank"}`)
-		first := inviteRE(t, s.operate(t, "POST", "/nightlatch/users/frank/reset-2fa", ""))
-		s.operate(t, "POST", "/nightlatch/users/frank/disable", "")
+		s.Operate(t, "POST", "/nightlatch/users", `{"name":"frank"}`)
+		first := inviteRE(t, s.Operate(t, "POST", "/nightlatch/users/frank/reset-2fa", ""))
+		s.Operate(t, "POST", "/nightlatch/users/frank/disable", "")
 		b := s.on(t, "app.test")
-		if b.open(first); b.status != 410 {
-			t.Errorf("the invite of a disabled account: got %d, want 410", b.status)
+		if b.open(first); b.At.Status != 410 {
+			t.Errorf("the invite of a disabled account: got %d, want 410", b.At.Status)
 		}
-		s.operate(t, "POST", "/nightlatch/users/frank/enable", "")
-		second := inviteRE(t, s.operate(t, "POST", "/nightlatch/users/frank/reset-2fa", ""))
-		if b.open(first); b.status != 410 {
-			t.Errorf("an invite that was replaced: got %d, want 410", b.status)
+		s.Operate(t, "POST", "/nightlatch/users/frank/enable", "")
+		second := inviteRE(t, s.Operate(t, "POST", "/nightlatch/users/frank/reset-2fa", ""))
+		if b.open(first); b.At.Status != 410 {
+			t.Errorf("an invite that was replaced: got %d, want 410", b.At.Status)
 		}
 		b.open(second)
 		b.submit("invite/", "password", password, "repeat", password)
 		b.wantLed("/_nightlatch/two-factor/enable")
 		// An operator's reset while frank is at it: what he has begun binds nothing.
 		b.key(&person{})
-		frank := &person{name: "frank"}
-		b.takeKey(frank)
-		s.operate(t, "POST", "/nightlatch/users/frank/reset-2fa", "")
-		b.submit("two-factor/enable", "code", frank.code(t))
-		if b.status == 303 || b.session() != "" {
-			t.Errorf("an enrollment from before a reset: got %d to %q", b.status, b.got.Get("Location"))
+		frank := &person{Name: "frank"}
+		b.TakeKey(frank)
+		s.Operate(t, "POST", "/nightlatch/users/frank/reset-2fa", "")
+		b.submit("two-factor/enable", "code", codeOf(t, frank))
+		if b.At.Status == 303 || b.session() != "" {
+			t.Errorf("an enrollment from before a reset: got %d to %q", b.At.Status, b.At.Header.Get("Location"))
 		}
 	})
 
 	t.Run("MF16ResetBeforeTheCodesAreSaved", func(t *testing.T) {
-		invite := inviteRE(t, s.operate(t, "POST", "/nightlatch/users", `{"name":"grace"}`))
-		grace, b := &person{name: "grace"}, s.on(t, "app.test")
+		invite := inviteRE(t, s.Operate(t, "POST", "/nightlatch/users", `{"name":"grace"}`))
+		grace, b := &person{Name: "grace"}, s.on(t, "app.test")
 		b.open(invite)
 		b.submit("invite/", "password", password, "repeat", password)
 		b.key(grace)
-		b.submit("two-factor/enable", "code", grace.code(t))
+		b.submit("two-factor/enable", "code", codeOf(t, grace))
 		b.open("/_nightlatch/backup-codes")
 		to, form := b.form("backup-codes")
-		s.operate(t, "POST", "/nightlatch/users/grace/reset-2fa", "")
+		s.Operate(t, "POST", "/nightlatch/users/grace/reset-2fa", "")
 		for _, page := range []string{"backup-codes", "two-factor/enable", "second-factor", "sign-in"} {
 			b.open("/_nightlatch/" + page)
-			if b.status/100 == 5 || paperRE.MatchString(b.page) || secretRE.MatchString(b.page) {
-				t.Errorf("%s after a reset: got %d %s", page, b.status, b.text())
+			if b.At.Status/100 == 5 || len(b.Paper()) > 0 || b.HasKey() {
+				t.Errorf("%s after a reset: got %d %s", page, b.At.Status, b.Text())
 			}
 		}
-		b.held["__Host-nightlatch-attempt"] = form.Get("token")
+		b.Cookies.Set("__Host-nightlatch-attempt", form.Get("token"))
 		b.send("POST", to, form)
 		if b.session() != "" {
-			t.Errorf("grace is in after the reset: %d", b.status)
+			t.Errorf("grace is in after the reset: %d", b.At.Status)
 		}
 	})
 
@@ -453,17 +455,17 @@ func TestSessions(t *testing.T) {
 		b.signOut()
 		b.typePassword(ivan)
 		b.open("/_nightlatch/second-factor")
-		to, form := b.form("second-factor", "code", ivan.code(t))
-		s.operate(t, "POST", "/nightlatch/users/ivan/reset-2fa", "")
+		to, form := b.form("second-factor", "code", codeOf(t, ivan))
+		s.Operate(t, "POST", "/nightlatch/users/ivan/reset-2fa", "")
 		for _, page := range []string{"second-factor", "sign-in", "account"} {
 			b.open("/_nightlatch/" + page)
-			if b.status != 200 || !strings.Contains(b.page, "current-password") {
-				t.Errorf("%s after a reset: got %d %s, want the sign-in page", page, b.status, b.text())
+			if b.At.Status != 200 || !strings.Contains(b.At.Body, "current-password") {
+				t.Errorf("%s after a reset: got %d %s, want the sign-in page", page, b.At.Status, b.Text())
 			}
 		}
 		b.send("POST", to, form)
-		if b.session() != "" || b.status/100 == 2 {
-			t.Errorf("the code of the authenticator that was removed: got %d", b.status)
+		if b.session() != "" || b.At.Status/100 == 2 {
+			t.Errorf("the code of the authenticator that was removed: got %d", b.At.Status)
 		}
 	})
 
@@ -476,15 +478,15 @@ func TestSessions(t *testing.T) {
 			"/_nightlatch/static/../sign-out", "/_nightlatch/healthz/../sign-out", "/_nightlatch/SIGN-OUT", "/_nightlatch/%73ign-out", "/_nightlatch/sign-out;x", "/_nightlatch/sign-out?x"} {
 			for _, origin := range []string{"Origin: https://evil.example", "Origin: https://app.test.evil.example", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site\r\nOrigin: https://blog.app.test",
 				"Origin: null\r\nSec-Fetch-Site: cross-site", "Origin: http://app.test", "Origin: https://app.test:8443"} {
-				r := raw(t, s.tls, secure("app.test"), "POST "+target+" HTTP/1.1", "Host: app.test", "Accept: text/html", origin, "Cookie: "+b.cookie(),
+				r := raw(t, s.tls, secure("app.test"), "POST "+target+" HTTP/1.1", "Host: app.test", "Accept: text/html", origin, "Cookie: "+b.Cookies.String(),
 					"Content-Type: application/x-www-form-urlencoded", fmt.Sprintf("Content-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body))
 				if r.Status != 403 && r.Status != 404 {
 					t.Errorf("%s with %q: got %d", target, origin, r.Status)
 				}
 			}
 		}
-		if r := s.at(t, "app.test", b.cookie()); user(r) != "henry" {
-			t.Errorf("%s is signed out: %d", henry.name, r.Status)
+		if r := s.at(t, "app.test", b.Cookies.String()); user(r) != "henry" {
+			t.Errorf("%s is signed out: %d", henry.Name, r.Status)
 		}
 	})
 
@@ -553,12 +555,4 @@ func inviteRE(t *testing.T, answer string) string {
 		t.Fatalf("no link in %s", answer)
 	}
 	return path
-}
-
-// signOut ends the session of the browser.
-func (b *browser) signOut() {
-	b.t.Helper()
-	b.open("/_nightlatch/sign-out")
-	b.submit("sign-out")
-	b.wantLed("/_nightlatch/signed-out")
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nightlatch/nightlatch/internal/programtest"
 )
 
 const crowd = 5 // people at once
@@ -31,13 +33,13 @@ func thresholds() []int64 {
 func TestKilledWhilePeopleSignIn(t *testing.T) {
 	app := httptest.NewServer(http.HandlerFunc(whoami))
 	t.Cleanup(app.Close)
-	addr := freeAddr(t)
+	addr := programtest.FreeAddr(t)
 	s := newServer(t)
 	// Each person comes from an address of their own, so that the counter of the network does not fill up with the used codes that the
 	// test tries again.
 	s.global = "servers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}"
 	s.configure(t, "", fmt.Sprintf("http://%s {\n\tnightlatch\n\treverse_proxy %s\n}", addr, app.Listener.Addr()))
-	s.start(t)
+	s.Start(t)
 
 	var total witness
 	began := time.Now()
@@ -49,7 +51,7 @@ func TestKilledWhilePeopleSignIn(t *testing.T) {
 			people = append(people, w)
 		}
 		s.crash(t, people, after)
-		s.start(t)
+		s.Start(t)
 		var checks sync.WaitGroup
 		for _, w := range people {
 			checks.Go(w.check)
@@ -88,7 +90,7 @@ func (s *server) crash(t *testing.T, people []*witness, after int64) {
 	case <-time.After(patience):
 		t.Errorf("only %d of %d acts were acknowledged", acknowledged.Load(), after)
 	}
-	s.kill()
+	s.Kill()
 	lives.Wait()
 }
 
@@ -115,9 +117,9 @@ func (w *witness) add(o *witness) {
 
 // browser comes through a proxy that says where from.
 func (w *witness) browser() *browser {
-	b := newBrowser(w.t, w.base, nil)
-	b.header.Set("X-Forwarded-For", w.address)
-	b.header.Set("X-Forwarded-Proto", "https")
+	b := programtest.NewBrowser(w.t, w.base, nil)
+	b.Header.Set("X-Forwarded-For", w.address)
+	b.Header.Set("X-Forwarded-Proto", "https")
 	return b
 }
 
@@ -126,11 +128,11 @@ func (w *witness) live() {
 	for act := 0; ; act++ {
 		err := w.act(act)
 		switch {
-		case isLost(err):
+		case programtest.IsLost(err):
 			w.broken++
 			return
 		case err != nil:
-			w.t.Errorf("%s: %v", w.person.name, err)
+			w.t.Errorf("%s: %v", w.person.Name, err)
 			return
 		}
 	}
@@ -143,27 +145,27 @@ func (w *witness) act(n int) error {
 		return w.enroll(b)
 	case n%3 == 0 && len(w.sessions) > 1:
 		return w.signOut()
-	case n%3 == 1 && len(w.codes) < pastSteps-2:
+	case n%3 == 1 && len(w.codes) < programtest.PastSteps-2:
 		return w.signIn(b, "otp")
-	case len(w.person.paper) > 1: // one is left for the check
+	case len(w.person.Paper) > 1: // one is left for the check
 		return w.signIn(b, "backup_code")
 	default:
-		return b.open("/") // a stranger's; nothing is left to do but to wait for the end
+		return b.Open("/") // a stranger's; nothing is left to do but to wait for the end
 	}
 }
 
 func (w *witness) enroll(b *browser) error {
-	if err := b.typePassword(w.person); err != nil {
+	if err := b.TypePassword(w.person); err != nil {
 		return err
 	}
 	w.doubtful = true
-	if err := b.enroll(w.person); err != nil {
+	if err := b.Enroll(w.person); err != nil {
 		return err
 	}
 	w.doubtful = false
 	w.enrollments++
 	w.acknowledged()
-	if err := b.saveCodes(w.person); err != nil {
+	if err := b.SaveCodes(w.person); err != nil {
 		return err
 	}
 	w.sessions = append(w.sessions, b)
@@ -173,27 +175,27 @@ func (w *witness) enroll(b *browser) error {
 
 // signIn counts on the code from the moment it is sent on: whatever becomes of it, nobody uses it on purpose again.
 func (w *witness) signIn(b *browser, method string) error {
-	err := b.typePassword(w.person)
+	err := b.TypePassword(w.person)
 	if err == nil {
-		err = b.led("second-factor")
+		err = b.Led("/_nightlatch/second-factor")
 	}
 	if err != nil {
 		return err
 	}
 	var code string
 	if method == "otp" {
-		code, err = w.person.code()
+		code, err = w.person.Code()
 	} else {
-		code, w.person.paper = w.person.paper[0], w.person.paper[1:]
+		code, w.person.Paper = w.person.Paper[0], w.person.Paper[1:]
 	}
 	if err != nil {
 		return err
 	}
-	if err := b.typeCode(method, code); err != nil {
+	if err := b.TypeCode(method, code); err != nil {
 		return err
 	}
-	if !b.leads("/") {
-		return b.unexpected("a code that was not used yet")
+	if !b.Leads("/") {
+		return b.Unexpected("a code that was not used yet")
 	}
 	if method == "otp" {
 		w.codes = append(w.codes, code)
@@ -209,8 +211,8 @@ func (w *witness) signOut() error {
 	b := w.sessions[0]
 	w.sessions = w.sessions[1:]
 	held := w.browser()
-	held.cookies.SetCookies(nil, b.cookies.Cookies(nil)) // as a thief would who copied them
-	if err := b.signOut(); err != nil {
+	held.Cookies.SetCookies(nil, b.Cookies.Cookies(nil)) // as a thief would who copied them
+	if err := b.SignOut(); err != nil {
 		return err
 	}
 	w.ended = append(w.ended, held)
@@ -221,13 +223,13 @@ func (w *witness) signOut() error {
 // check is the same person after the restart.
 func (w *witness) check() {
 	for _, b := range w.sessions {
-		if err := b.send("GET", "/", nil); err != nil || b.at.body != fmt.Sprintf("[%q]", w.person.name) {
-			w.t.Errorf("%v, %v", b.unexpected("an acknowledged session of "+w.person.name), err)
+		if err := b.Send("GET", "/", nil); err != nil || b.At.Body != fmt.Sprintf("[%q]", w.person.Name) {
+			w.t.Errorf("%v, %v", b.Unexpected("an acknowledged session of "+w.person.Name), err)
 		}
 	}
 	for _, b := range w.ended {
-		if err := b.send("GET", "/", nil); err != nil || b.at.status != http.StatusSeeOther {
-			w.t.Errorf("%v, %v", b.unexpected("a session that "+w.person.name+" had ended"), err)
+		if err := b.Send("GET", "/", nil); err != nil || b.At.Status != http.StatusSeeOther {
+			w.t.Errorf("%v, %v", b.Unexpected("a session that "+w.person.Name+" had ended"), err)
 		}
 	}
 	if w.enrollments == 0 {
@@ -235,29 +237,29 @@ func (w *witness) check() {
 		return
 	}
 	if err := w.checkCodes(); err != nil {
-		w.t.Errorf("%s after the crash: %v", w.person.name, err)
+		w.t.Errorf("%s after the crash: %v", w.person.Name, err)
 	}
 }
 
 // checkUnenrolled is for a person whose enrollment was not acknowledged. It is there or not; what must not be is half of one.
 func (w *witness) checkUnenrolled() {
 	b := w.browser()
-	err := b.typePassword(w.person)
+	err := b.TypePassword(w.person)
 	switch {
 	case err != nil:
-	case w.doubtful && b.leads("/_nightlatch/second-factor"):
+	case w.doubtful && b.Leads("/_nightlatch/second-factor"):
 		code := ""
-		if code, err = w.person.code(); err == nil {
-			err = b.typeCode("otp", code)
+		if code, err = w.person.Code(); err == nil {
+			err = b.TypeCode("otp", code)
 		}
-		if err == nil && !b.leads("/") {
-			err = b.unexpected("the app of an enrollment that broke off and is there")
+		if err == nil && !b.Leads("/") {
+			err = b.Unexpected("the app of an enrollment that broke off and is there")
 		}
 	default:
-		err = b.enroll(w.person)
+		err = b.Enroll(w.person)
 	}
 	if err != nil {
-		w.t.Errorf("%s after the crash: %v", w.person.name, err)
+		w.t.Errorf("%s after the crash: %v", w.person.Name, err)
 	}
 }
 
@@ -265,9 +267,9 @@ func (w *witness) checkUnenrolled() {
 // guesses.
 func (w *witness) checkCodes() error {
 	b := w.browser()
-	err := b.typePassword(w.person)
+	err := b.TypePassword(w.person)
 	if err == nil {
-		err = b.led("second-factor")
+		err = b.Led("/_nightlatch/second-factor")
 	}
 	if err != nil {
 		return err
@@ -277,25 +279,25 @@ func (w *witness) checkCodes() error {
 			if i != 0 && i != len(used)-1 {
 				continue
 			}
-			if err := b.typeCode(method, code); err != nil {
+			if err := b.TypeCode(method, code); err != nil {
 				return err
 			}
-			if b.at.status != http.StatusForbidden {
-				return b.unexpected(fmt.Sprintf("the %s %s, used before the crash", method, code))
+			if b.At.Status != http.StatusForbidden {
+				return b.Unexpected(fmt.Sprintf("the %s %s, used before the crash", method, code))
 			}
 		}
 	}
 	method, code := "otp", ""
-	if len(w.person.paper) > 0 {
-		method, code = "backup_code", w.person.paper[0]
-	} else if code, err = w.person.code(); err != nil {
+	if len(w.person.Paper) > 0 {
+		method, code = "backup_code", w.person.Paper[0]
+	} else if code, err = w.person.Code(); err != nil {
 		return err
 	}
-	if err := b.typeCode(method, code); err != nil {
+	if err := b.TypeCode(method, code); err != nil {
 		return err
 	}
-	if !b.leads("/") {
-		return b.unexpected("a code that was never used")
+	if !b.Leads("/") {
+		return b.Unexpected("a code that was never used")
 	}
 	return nil
 }

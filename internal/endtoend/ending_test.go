@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nightlatch/nightlatch/internal/programtest"
 )
 
 // closesWithin is the promise: so soon after a session ends nothing of it is open.
@@ -36,7 +38,7 @@ func TestEndedSessionsCloseTheirStreams(t *testing.T) {
 	t.Cleanup(app.Close)
 	x := newSites(t, app.Listener.Addr().String())
 	s := x.server
-	admin := "unix/" + s.socket()
+	admin := "unix/" + s.Socket()
 	bob := x.opened(t, "bob")
 
 	for _, c := range []struct {
@@ -45,27 +47,27 @@ func TestEndedSessionsCloseTheirStreams(t *testing.T) {
 	}{
 		{"sign-out in another tab", func(t *testing.T, v *visitor) {
 			for _, b := range v.browsers {
-				tab := newBrowser(t, b.base, x.trust)
-				tab.cookies = b.cookies
-				tab.client.Jar = b.cookies
-				held := b.cookies.Cookies(nil)
-				must(t, tab.signOut())
-				b.cookies.SetCookies(nil, held) // as if the first tab had kept it
+				tab := programtest.NewBrowser(t, b.Base, x.trust)
+				tab.Cookies = b.Cookies
+				tab.Client.Jar = b.Cookies
+				held := b.Cookies.Cookies(nil)
+				must(t, tab.SignOut())
+				b.Cookies.SetCookies(nil, held) // as if the first tab had kept it
 			}
 		}},
 		{"session revoke", func(t *testing.T, v *visitor) {
 			for _, id := range v.sessionIDs(t) {
-				s.do(t, "", "session", "revoke", id, "--address", admin)
+				s.Do(t, "", "session", "revoke", id, "--address", admin)
 			}
 		}},
 		{"session revoke --user", func(t *testing.T, v *visitor) {
-			s.do(t, "", "session", "revoke", "--user", v.person.name, "--address", admin)
+			s.Do(t, "", "session", "revoke", "--user", v.person.Name, "--address", admin)
 		}},
-		{"user disable", func(t *testing.T, v *visitor) { s.do(t, "", "user", "disable", v.person.name, "--address", admin) }},
+		{"user disable", func(t *testing.T, v *visitor) { s.Do(t, "", "user", "disable", v.person.Name, "--address", admin) }},
 		{"user delete", func(t *testing.T, v *visitor) {
-			s.do(t, "", "user", "delete", v.person.name, "--yes", "--address", admin)
+			s.Do(t, "", "user", "delete", v.person.Name, "--yes", "--address", admin)
 		}},
-		{"user reset-2fa", func(t *testing.T, v *visitor) { s.do(t, "", "user", "reset-2fa", v.person.name, "--address", admin) }},
+		{"user reset-2fa", func(t *testing.T, v *visitor) { s.Do(t, "", "user", "reset-2fa", v.person.Name, "--address", admin) }},
 	} {
 		t.Run(c.how, func(t *testing.T) {
 			v := x.opened(t, strings.NewReplacer(" ", "-", "--", "").Replace(c.how))
@@ -93,9 +95,9 @@ func TestEndedSessionsCloseTheirStreams(t *testing.T) {
 				}
 			}
 			for _, b := range v.browsers {
-				must(t, b.send("GET", "/", nil))
-				if b.at.status != http.StatusSeeOther {
-					t.Error(b.unexpected("the session is over"))
+				must(t, b.Send("GET", "/", nil))
+				if b.At.Status != http.StatusSeeOther {
+					t.Error(b.Unexpected("the session is over"))
 				}
 			}
 			bells.check(t, bob)
@@ -121,8 +123,8 @@ func (x *sites) opened(t *testing.T, name string) *visitor {
 	t.Helper()
 	v := &visitor{sites: x, person: x.server.addPerson(t, name), browsers: []*browser{x.browser(t), x.secure(t)}, streams: map[string]io.ReadWriter{}}
 	for _, b := range v.browsers {
-		must(t, b.comeIn(v.person))
-		scheme, _, _ := strings.Cut(b.base, ":")
+		must(t, comeIn(b, v.person))
+		scheme, _, _ := strings.Cut(b.Base, ":")
 		socket := openSocket(t, b, "/socket")
 		expectFrame(t, socket, textFrame, []byte("hello "+name))
 		v.streams["the WebSocket over "+scheme] = socket
@@ -144,7 +146,7 @@ func (readOnly) Write([]byte) (int, error) { panic("an event stream is not writt
 func (v *visitor) sessionIDs(t *testing.T) []string {
 	t.Helper()
 	var ids []string
-	out := v.sites.server.do(t, "", "session", "list", "--user", v.person.name, "--address", "unix/"+v.sites.server.socket())
+	out := v.sites.server.Do(t, "", "session", "list", "--user", v.person.Name, "--address", "unix/"+v.sites.server.Socket())
 	for line := range strings.Lines(out) {
 		if id, _, _ := strings.Cut(line, " "); id != "ID" {
 			ids = append(ids, id)

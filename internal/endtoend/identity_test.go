@@ -20,6 +20,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -44,7 +45,7 @@ func newIdentities(t *testing.T, answer ...string) *identities {
 	// Caddy would keep these spellings to itself; whoever allows them must be as safe.
 	x.sites = newSites(t, x.echo.Addr, "servers {\n\t\texpected_underscore_headers remote_user remote_groups\n\t}")
 	_, alice := x.server.joined(t, "alice", named("http", x.gated), nil, "--group", "staff", "--group", "ops")
-	x.cookie = alice.cookies.String()
+	x.cookie = alice.Cookies.String()
 	return x
 }
 
@@ -195,10 +196,10 @@ func TestIdentity(t *testing.T) {
 // ID-6: a header name that the operator has written in an odd way is one name all the same.
 func TestID6ConfiguredName(t *testing.T) {
 	echo := wiretest.Echo(t)
-	addr := freeAddr(t)
+	addr := programtest.FreeAddr(t)
 	s := serve(t, "", fmt.Sprintf("http://%s {\n\tnightlatch {\n\t\theaders x-auth-USER\n\t}\n\treverse_proxy %s\n}", addr, echo.Addr))
 	_, alice := s.joined(t, "alice", "http://"+addr, nil, "--group", "staff")
-	wiretest.Raw(t, addr, "GET / HTTP/1.1\r\nHost: "+addr+"\r\nCookie: "+alice.cookies.String()+"\r\nx-auth-user: a\r\nX-AUTH-USER: b\r\nX-Auth_User: c\r\nRemote-User: d\r\n\r\n")
+	wiretest.Raw(t, addr, "GET / HTTP/1.1\r\nHost: "+addr+"\r\nCookie: "+alice.Cookies.String()+"\r\nx-auth-user: a\r\nX-AUTH-USER: b\r\nX-Auth_User: c\r\nRemote-User: d\r\n\r\n")
 	asked := echo.Requests()
 	if len(asked) != 1 || !slices.Equal(claims(asked[0].Message), []string{"X-Auth-User: alice"}) {
 		t.Errorf("the application was told %+v, want one X-Auth-User: alice", asked)
@@ -228,17 +229,17 @@ func TestID17FastCGI(t *testing.T) {
 			Header http.Header // the variables HTTP_… by the names that they come from
 		}{fcgi.ProcessEnv(r), r.Header})
 	}))
-	addr := freeAddr(t)
+	addr := programtest.FreeAddr(t)
 	s := newServer(t)
 	s.global = "servers {\n\t\texpected_underscore_headers remote_user http_remote_user\n\t}"
-	root := filepath.Join(s.dir, "php")
+	root := filepath.Join(s.Dir, "php")
 	must(t, os.Mkdir(root, 0o700))
 	must(t, os.WriteFile(filepath.Join(root, "index.php"), nil, 0o600))
 	s.configure(t, "", fmt.Sprintf("http://%s {\n\troot * %s\n\tvars http.auth.user.id root\n\tnightlatch {\n\t\tskip /open/*\n\t}\n\tphp_fastcgi %s\n}", addr, root, listener.Addr()))
-	s.start(t)
+	s.Start(t)
 	_, alice := s.joined(t, "alice", "http://"+addr, nil)
 	for path, want := range map[string]string{"/page": "alice", "/open/page": ""} {
-		response := wiretest.Raw(t, addr, "GET "+path+" HTTP/1.1\r\nHost: "+addr+"\r\nCookie: app=1; "+alice.cookies.String()+
+		response := wiretest.Raw(t, addr, "GET "+path+" HTTP/1.1\r\nHost: "+addr+"\r\nCookie: app=1; "+alice.Cookies.String()+
 			"\r\nHTTP_REMOTE_USER: root\r\nREMOTE_USER: root\r\nRemote-User: root\r\nProxy: http://evil.example\r\nRemote-Groups: admins\r\n\r\n")
 		var told struct {
 			Env    map[string]string
@@ -274,15 +275,15 @@ func TestID18ManyAtOnce(t *testing.T) {
 		fmt.Fprintf(w, "%q %q", r.Header.Values("Remote-User"), r.Header.Values("Remote-Groups"))
 	}))
 	t.Cleanup(app.Close)
-	addr := freeAddr(t)
+	addr := programtest.FreeAddr(t)
 	s := serve(t, "", fmt.Sprintf("http://%s {\n\tnightlatch\n\treverse_proxy %s\n}", addr, app.Listener.Addr()))
 	_, alice := s.joined(t, "alice", "http://"+addr, nil, "--group", "staff")
 	_, bob := s.joined(t, "bob", "http://"+addr, nil)
 	people := []struct {
 		cookie, other, want string
 	}{
-		{alice.cookies.String(), "bob", `["alice"] ["staff"]`},
-		{bob.cookies.String(), "alice", `["bob"] []`},
+		{alice.Cookies.String(), "bob", `["alice"] ["staff"]`},
+		{bob.Cookies.String(), "alice", `["bob"] []`},
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 200}
 	defer transport.CloseIdleConnections()

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nightlatch/nightlatch/internal/programtest"
 )
 
 // whoami is an application that says who it was told is asking.
@@ -35,7 +37,7 @@ func reloads() int {
 func TestReloadsAndRestart(t *testing.T) {
 	app := httptest.NewServer(http.HandlerFunc(whoami))
 	t.Cleanup(app.Close)
-	addr := freeAddr(t)
+	addr := programtest.FreeAddr(t)
 	base := "http://" + addr
 	site := func(rules string) string {
 		return fmt.Sprintf("%s {\n\tnightlatch %s\n\treverse_proxy %s\n}", base, rules, app.Listener.Addr())
@@ -47,20 +49,20 @@ func TestReloadsAndRestart(t *testing.T) {
 	s := serve(t, configs[0][0], configs[0][1])
 	configure := func(i int) { s.configure(t, configs[i%2][0], configs[i%2][1]) }
 
-	alice, bob := newBrowser(t, base, nil), newBrowser(t, base, nil)
-	must(t, alice.join(s.addPerson(t, "alice")))
+	alice, bob := programtest.NewBrowser(t, base, nil), programtest.NewBrowser(t, base, nil)
+	must(t, alice.Join(s.addPerson(t, "alice")))
 	busy := s.addPerson(t, "bob")
-	must(t, bob.join(busy))
+	must(t, bob.Join(busy))
 	slow, carol := s.joined(t, "carol", base, nil)
-	must(t, carol.signOut())
-	must(t, carol.typePassword(slow)) // and there she stops until all is over
+	must(t, carol.SignOut())
+	must(t, carol.TypePassword(slow)) // and there she stops until all is over
 	s.addPerson(t, "mallory")
 
 	configure(1)
 	s.reload(t)
 	idle := func() {
 		for _, b := range []*browser{alice, bob, carol} {
-			b.client.CloseIdleConnections()
+			b.Client.CloseIdleConnections()
 		}
 		app.CloseClientConnections()
 	}
@@ -73,7 +75,7 @@ func TestReloadsAndRestart(t *testing.T) {
 		load.workers.Go(func() { load.keepAsking(alice, turns) })
 	}
 	load.workers.Go(func() { load.keepSigningIn(base, busy) })
-	guesses := &guesses{browser: newBrowser(t, base, nil), began: time.Now()}
+	guesses := &guesses{browser: programtest.NewBrowser(t, base, nil), began: time.Now()}
 	again := make(chan struct{}, 1000)
 	load.workers.Go(func() { load.keepGuessing(guesses, again) })
 	for i := range reloads() {
@@ -92,7 +94,7 @@ func TestReloadsAndRestart(t *testing.T) {
 	close(load.stop)
 	load.workers.Wait()
 	idle()
-	guesses.browser.client.CloseIdleConnections()
+	guesses.browser.Client.CloseIdleConnections()
 	t.Logf("%d requests and %d sign-ins during %d reloads, %d connections dropped; %d guesses looked at and %d turned away",
 		load.requests.Load(), load.signIns.Load(), reloads(), load.dropped.Load(), guesses.looked, guesses.refused)
 	if n := load.signIns.Load(); n < 3 {
@@ -109,22 +111,22 @@ func TestReloadsAndRestart(t *testing.T) {
 			reloads(), afterGoroutines, afterFiles, goroutines, files)
 	}
 
-	sessions := s.do(t, "", "session", "list", "--json", "--address", "unix/"+s.socket())
-	s.stop(t)
-	s.start(t)
-	if got := s.do(t, "", "session", "list", "--json", "--address", "unix/"+s.socket()); strings.Count(got, `"id"`) != strings.Count(sessions, `"id"`) {
+	sessions := s.Do(t, "", "session", "list", "--json", "--address", "unix/"+s.Socket())
+	s.Stop(t)
+	s.Start(t)
+	if got := s.Do(t, "", "session", "list", "--json", "--address", "unix/"+s.Socket()); strings.Count(got, `"id"`) != strings.Count(sessions, `"id"`) {
 		t.Errorf("the restart changed the sessions from %s to %s", sessions, got)
 	}
-	must(t, alice.open("/"))
-	if alice.at.body != `["alice"]` {
-		t.Error(alice.unexpected("after the restart"))
+	must(t, alice.Open("/"))
+	if alice.At.Body != `["alice"]` {
+		t.Error(alice.Unexpected("after the restart"))
 	}
-	code, err := slow.code()
+	code, err := slow.Code()
 	must(t, err)
-	must(t, carol.typeCode("otp", code))
-	must(t, carol.open("/"))
-	if carol.at.body != `["carol"]` {
-		t.Error(carol.unexpected("finishing after the restart a sign-in begun before"))
+	must(t, carol.TypeCode("otp", code))
+	must(t, carol.Open("/"))
+	if carol.At.Body != `["carol"]` {
+		t.Error(carol.Unexpected("finishing after the restart a sign-in begun before"))
 	}
 	// One more guess may be due by now. Two in a row are not.
 	for tries := guesses.refused; guesses.refused == tries; {
@@ -171,10 +173,10 @@ func (l *load) over() bool {
 // keepAsking sends requests of one signed-in browser over a connection of its own. Each answer must be the application's. That a
 // connection is dropped without an answer is Caddy's way when a listener changes hands, with the gate or without it; how many is bounded.
 func (l *load) keepAsking(b *browser, turns chan<- struct{}) {
-	client := &http.Client{Jar: b.cookies, Timeout: patience, CheckRedirect: b.client.CheckRedirect, Transport: &http.Transport{}}
+	client := &http.Client{Jar: b.Cookies, Timeout: patience, CheckRedirect: b.Client.CheckRedirect, Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	for !l.over() {
-		resp, err := client.Get(b.base + "/")
+		resp, err := client.Get(b.Base + "/")
 		if err != nil {
 			l.dropped.Add(1)
 			continue
@@ -195,23 +197,23 @@ func (l *load) keepAsking(b *browser, turns chan<- struct{}) {
 
 // keepSigningIn signs one person in again and again, as far as the codes go.
 func (l *load) keepSigningIn(base string, p *person) {
-	for !l.over() && len(p.paper) > 0 {
-		b := newBrowser(l.t, base, nil)
-		err := b.typePassword(p)
-		if err == nil && !b.leads("/_nightlatch/second-factor") {
-			err = b.unexpected("the password during a reload")
+	for !l.over() && len(p.Paper) > 0 {
+		b := programtest.NewBrowser(l.t, base, nil)
+		err := b.TypePassword(p)
+		if err == nil && !b.Leads("/_nightlatch/second-factor") {
+			err = b.Unexpected("the password during a reload")
 		}
 		if err == nil {
-			code := p.paper[0]
-			p.paper = p.paper[1:]
-			err = b.typeCode("backup_code", code)
+			code := p.Paper[0]
+			p.Paper = p.Paper[1:]
+			err = b.TypeCode("backup_code", code)
 		}
-		if err == nil && !b.leads("/_nightlatch/backup-codes/used") {
-			err = b.unexpected("a backup code during a reload")
+		if err == nil && !b.Leads("/_nightlatch/backup-codes/used") {
+			err = b.Unexpected("a backup code during a reload")
 		}
-		b.client.CloseIdleConnections()
+		b.Client.CloseIdleConnections()
 		switch {
-		case isLost(err):
+		case programtest.IsLost(err):
 			l.dropped.Add(1)
 		case err != nil:
 			l.t.Error(err)
@@ -238,7 +240,7 @@ func (l *load) keepGuessing(g *guesses, again <-chan struct{}) {
 			return
 		}
 		switch err := g.guess(); {
-		case isLost(err):
+		case programtest.IsLost(err):
 			l.dropped.Add(1) // if the server has looked at it, it counts there and not here
 		case err != nil:
 			l.t.Error(err)
@@ -248,20 +250,20 @@ func (l *load) keepGuessing(g *guesses, again <-chan struct{}) {
 }
 
 func (g *guesses) guess() error {
-	err := g.browser.open("/_nightlatch/sign-in")
+	err := g.browser.Open("/_nightlatch/sign-in")
 	if err == nil {
-		err = g.browser.submit("sign-in", "name", "mallory", "password", "not the password of mallory")
+		err = g.browser.Submit("sign-in", "name", "mallory", "password", "not the password of mallory")
 	}
 	if err != nil {
 		return err
 	}
-	switch g.browser.at.status {
+	switch g.browser.At.Status {
 	case http.StatusForbidden:
 		g.looked++
 	case http.StatusTooManyRequests:
 		g.refused++
 	default:
-		return g.browser.unexpected("a wrong password")
+		return g.browser.Unexpected("a wrong password")
 	}
 	return nil
 }
@@ -281,7 +283,7 @@ func (g *guesses) most() int {
 func TestBesideARunningServer(t *testing.T) {
 	app := httptest.NewServer(http.HandlerFunc(whoami))
 	t.Cleanup(app.Close)
-	addr := freeAddr(t)
+	addr := programtest.FreeAddr(t)
 	site := func(addr, rules string) string {
 		return fmt.Sprintf("http://%s {\n\tnightlatch %s\n\treverse_proxy %s\n}", addr, rules, app.Listener.Addr())
 	}
@@ -289,13 +291,13 @@ func TestBesideARunningServer(t *testing.T) {
 	_, alice := s.joined(t, "alice", "http://"+addr, nil)
 	still := func(t *testing.T) {
 		t.Helper()
-		must(t, alice.open("/"))
-		if alice.at.body != `["alice"]` {
-			t.Error(alice.unexpected("the configuration that runs no longer serves"))
+		must(t, alice.Open("/"))
+		if alice.At.Body != `["alice"]` {
+			t.Error(alice.Unexpected("the configuration that runs no longer serves"))
 		}
 	}
-	there := filepath.Join(s.dir, "Caddyfile.there")
-	reload := []string{"reload", "--config", there, "--address", "unix/" + s.socket()}
+	there := filepath.Join(s.Dir, "Caddyfile.there")
+	reload := []string{"reload", "--config", there, "--address", "unix/" + s.Socket()}
 
 	refused := map[string]struct{ option, rules, want string }{
 		"a rule with a typing error": {"", "{\n\t\trequire twofactor\n\t}", "twofactor"},
@@ -305,8 +307,8 @@ func TestBesideARunningServer(t *testing.T) {
 	}
 	for name, c := range refused {
 		t.Run(name, func(t *testing.T) {
-			s.write(t, there, s.socket(), c.option, site(addr, c.rules))
-			_, said, code := s.try(t, "", reload...)
+			s.write(t, there, s.Socket(), c.option, site(addr, c.rules))
+			_, said, code := s.Try(t, "", reload...)
 			if code == 0 || !strings.Contains(said, c.want) {
 				t.Errorf("exit %d, want another and a sentence with %q: %s", code, c.want, said)
 			}
@@ -314,27 +316,27 @@ func TestBesideARunningServer(t *testing.T) {
 		})
 	}
 	t.Run("validate", func(t *testing.T) {
-		s.write(t, there, s.socket(), "", site(addr, ""))
-		if _, said, code := s.try(t, "", "validate", "--config", there, "--adapter", "caddyfile"); code != 0 {
+		s.write(t, there, s.Socket(), "", site(addr, ""))
+		if _, said, code := s.Try(t, "", "validate", "--config", there, "--adapter", "caddyfile"); code != 0 {
 			t.Errorf("exit %d, want 0: %s", code, said)
 		}
 		still(t)
 	})
 	t.Run("a second server", func(t *testing.T) {
-		s.write(t, there, filepath.Join(s.dir, "another"), "", site(freeAddr(t), ""))
-		_, said, code := s.try(t, "", "run", "--config", there, "--adapter", "caddyfile")
-		sentence := fmt.Sprintf("the data directory %s is in use by another process", filepath.Join(s.dir, "data"))
+		s.write(t, there, filepath.Join(s.Dir, "another"), "", site(programtest.FreeAddr(t), ""))
+		_, said, code := s.Try(t, "", "run", "--config", there, "--adapter", "caddyfile")
+		sentence := fmt.Sprintf("the data directory %s is in use by another process", filepath.Join(s.Dir, "data"))
 		if code == 0 || strings.Count(said, sentence) != 1 {
 			t.Errorf("exit %d with %d times %q, want another exit and the sentence once: %s", code, strings.Count(said, sentence), sentence, said)
 		}
 		still(t)
 	})
 	t.Run("and then a good one", func(t *testing.T) {
-		s.write(t, there, s.socket(), "", site(addr, "{\n\t\tskip /open\n\t}"))
-		s.do(t, "", reload...)
+		s.write(t, there, s.Socket(), "", site(addr, "{\n\t\tskip /open\n\t}"))
+		s.Do(t, "", reload...)
 		still(t)
-		if stranger := newBrowser(t, "http://"+addr, nil); stranger.open("/open") != nil || stranger.at.body != "[]" {
-			t.Error(stranger.unexpected("the new configuration does not serve"))
+		if stranger := programtest.NewBrowser(t, "http://"+addr, nil); stranger.Open("/open") != nil || stranger.At.Body != "[]" {
+			t.Error(stranger.Unexpected("the new configuration does not serve"))
 		}
 	})
 }

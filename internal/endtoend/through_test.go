@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -41,7 +42,7 @@ const host = "localhost"
 // newSites serves the application at app. global are more global options.
 func newSites(t *testing.T, app string, global ...string) *sites {
 	t.Helper()
-	x := &sites{server: newServer(t), gated: freeAddr(t), plain: freeAddr(t), gatedSecure: freeAddr(t), plainSecure: freeAddr(t)}
+	x := &sites{server: newServer(t), gated: programtest.FreeAddr(t), plain: programtest.FreeAddr(t), gatedSecure: programtest.FreeAddr(t), plainSecure: programtest.FreeAddr(t)}
 	var config strings.Builder
 	for _, site := range []struct{ scheme, addr, gate string }{
 		{"http", x.gated, "nightlatch {\n\t\tskip /open/*\n\t}"}, {"http", x.plain, ""},
@@ -51,7 +52,7 @@ func newSites(t *testing.T, app string, global ...string) *sites {
 	}
 	x.server.global = strings.Join(global, "\n")
 	x.server.configure(t, "", config.String())
-	x.server.start(t)
+	x.server.Start(t)
 	x.trust = x.server.trust(t)
 	for _, addr := range []string{x.gatedSecure, x.plainSecure} {
 		certified := func() bool { // certificates are made once the server runs
@@ -61,7 +62,7 @@ func newSites(t *testing.T, app string, global ...string) *sites {
 			}
 			return err == nil
 		}
-		if !eventually(certified) {
+		if !programtest.Eventually(certified) {
 			t.Fatalf("%s has no certificate", addr)
 		}
 	}
@@ -74,11 +75,13 @@ func named(scheme, addr string) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-func (x *sites) browser(t *testing.T) *browser { return newBrowser(t, named("http", x.gated), nil) }
+func (x *sites) browser(t *testing.T) *browser {
+	return programtest.NewBrowser(t, named("http", x.gated), nil)
+}
 
 // secure is a browser over TLS and HTTP/2.
 func (x *sites) secure(t *testing.T) *browser {
-	return newBrowser(t, named("https", x.gatedSecure), x.trust)
+	return programtest.NewBrowser(t, named("https", x.gatedSecure), x.trust)
 }
 
 // What a signed-in person and the application send each other is what they would send through Caddy alone.
@@ -118,7 +121,7 @@ func TestSameAsWithoutTheGate(t *testing.T) {
 	t.Run("responses", func(t *testing.T) {
 		x := newSites(t, app)
 		_, alice := x.server.joined(t, "alice", named("http", x.gated), nil)
-		cookie := alice.cookies.String()
+		cookie := alice.Cookies.String()
 		for path := range responses {
 			for _, method := range []string{"GET", "HEAD"} {
 				if method == "HEAD" && path == "/hints" {
@@ -150,7 +153,7 @@ func TestSameAsWithoutTheGate(t *testing.T) {
 			"PURGE /odd-method HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\n\r\n",
 			"OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://else.example\r\nAccess-Control-Request-Method: PUT\r\nCookie: %s\r\n\r\n",
 		} {
-			got := wiretest.Raw(t, x.gated, fmt.Sprintf(request, alice.cookies))
+			got := wiretest.Raw(t, x.gated, fmt.Sprintf(request, alice.Cookies))
 			want := wiretest.Raw(t, x.plain, fmt.Sprintf(request, "nightlatch-none=x"))
 			if got.Status != 200 || want.Status != 200 {
 				t.Errorf("%q: status %d through the gate and %d without", request, got.Status, want.Status)
@@ -167,7 +170,7 @@ func TestSameAsWithoutTheGate(t *testing.T) {
 		x := newSites(t, echo.Addr)
 		_, alice := x.server.joined(t, "alice", named("http", x.gated), nil)
 		c := wiretest.Dial(t, x.gated, nil)
-		c.Send(fmt.Sprintf("POST /late HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\nCookie: %s\r\n\r\n", alice.cookies))
+		c.Send(fmt.Sprintf("POST /late HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\nCookie: %s\r\n\r\n", alice.Cookies))
 		var interim string
 		for !strings.HasSuffix(interim, "\r\n\r\n") {
 			interim += c.Read(1)
@@ -233,8 +236,8 @@ func TestWebSocket(t *testing.T) {
 	x := newSites(t, app.Listener.Addr().String())
 	alice := x.server.addPerson(t, "alice")
 	for _, b := range []*browser{x.browser(t), x.secure(t)} {
-		t.Run(b.base[:5], func(t *testing.T) {
-			must(t, b.comeIn(alice))
+		t.Run(b.Base[:5], func(t *testing.T) {
+			must(t, comeIn(b, alice))
 			socket := openSocket(t, b, "/socket")
 			expectFrame(t, socket, textFrame, []byte("hello alice")) // the application speaks first
 			noise := bytes.Repeat([]byte{0, 1, 0xfe, 0xff}, 10000)
@@ -279,8 +282,8 @@ func TestServerSentEvents(t *testing.T) {
 	x := newSites(t, app.Listener.Addr().String())
 	alice := x.server.addPerson(t, "alice")
 	for _, b := range []*browser{x.browser(t), x.secure(t)} {
-		t.Run(b.base[:5], func(t *testing.T) {
-			must(t, b.comeIn(alice))
+		t.Run(b.Base[:5], func(t *testing.T) {
+			must(t, comeIn(b, alice))
 			lines := bufio.NewReader(openStream(t, b, "/events"))
 			for i := range 20 {
 				event := fmt.Sprint("event ", i)
@@ -300,12 +303,12 @@ func TestServerSentEvents(t *testing.T) {
 // openStream sends a GET and returns the body, which has no end of its own.
 func openStream(t *testing.T, b *browser, path string) io.Reader {
 	t.Helper()
-	client := *b.client
+	client := *b.Client
 	client.Timeout = 0
-	resp, err := client.Get(b.base + path)
+	resp, err := client.Get(b.Base + path)
 	must(t, err)
 	t.Cleanup(func() { resp.Body.Close() })
-	if wantHTTP2 := strings.HasPrefix(b.base, "https:"); resp.StatusCode != http.StatusOK || (resp.ProtoMajor == 2) != wantHTTP2 {
+	if wantHTTP2 := strings.HasPrefix(b.Base, "https:"); resp.StatusCode != http.StatusOK || (resp.ProtoMajor == 2) != wantHTTP2 {
 		t.Fatalf("opening a stream: %s %s", resp.Proto, resp.Status)
 	}
 	return resp.Body
@@ -358,8 +361,8 @@ func TestUploads(t *testing.T) {
 	x := newSites(t, app.Listener.Addr().String())
 	alice := x.server.addPerson(t, "alice")
 	over1, over2 := x.browser(t), x.secure(t)
-	must(t, over1.comeIn(alice))
-	must(t, over2.comeIn(alice))
+	must(t, comeIn(over1, alice))
+	must(t, comeIn(over2, alice))
 	for _, c := range []struct {
 		name         string
 		by           *browser
@@ -371,12 +374,12 @@ func TestUploads(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			body := &flood{left: c.size}
-			r, err := http.NewRequest("PUT", c.by.base+"/upload", io.NopCloser(body))
+			r, err := http.NewRequest("PUT", c.by.Base+"/upload", io.NopCloser(body))
 			must(t, err)
 			r.ContentLength = c.length
 			before := x.server.memory(t)
 			began := time.Now()
-			client := *c.by.client
+			client := *c.by.Client
 			client.Timeout = 2 * time.Minute
 			resp, err := client.Do(r)
 			must(t, err)
@@ -404,7 +407,7 @@ func (s *server) memory(t *testing.T) int64 {
 		return 0
 	}
 	// proc(5): 5 resets the peak resident set size.
-	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.process.Process.Pid), []byte("5"), 0); err != nil {
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.PID()), []byte("5"), 0); err != nil {
 		t.Fatal(err)
 	}
 	return s.peak(t)
@@ -418,7 +421,7 @@ func (s *server) peak(t *testing.T) int64 {
 	if runtime.GOOS != "linux" {
 		return 0
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
 	must(t, err)
 	found := peakRE.FindSubmatch(status)
 	if found == nil {
@@ -455,7 +458,7 @@ func TestUploadOfAStranger(t *testing.T) {
 	body := &flood{left: 1 << 30}
 	r, err := http.NewRequest("PUT", named("https", x.gatedSecure)+"/upload", io.NopCloser(body))
 	must(t, err)
-	resp, err := x.secure(t).client.Do(r)
+	resp, err := x.secure(t).Client.Do(r)
 	must(t, err)
 	resp.Body.Close()
 	t.Logf("%d KiB were taken over %s", body.sent>>10, resp.Proto)

@@ -30,7 +30,7 @@ func (s *server) trust(t *testing.T) *tls.Config {
 	var ca struct {
 		Root string `json:"root_certificate"`
 	}
-	if err := json.Unmarshal([]byte(s.admin(t, "/pki/ca/local")), &ca); err != nil {
+	if err := json.Unmarshal([]byte(s.Operate(t, "GET", "/pki/ca/local", "")), &ca); err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
@@ -130,16 +130,16 @@ func expectFrame(t *testing.T, r io.Reader, kind byte, payload []byte) {
 // nothing comes for the time that anything may take.
 func openSocket(t *testing.T, b *browser, path string) io.ReadWriteCloser {
 	t.Helper()
-	if strings.HasPrefix(b.base, "https:") {
+	if strings.HasPrefix(b.Base, "https:") {
 		return openSocketH2(t, b, path)
 	}
-	r, err := http.NewRequest("GET", b.base+path, nil)
+	r, err := http.NewRequest("GET", b.Base+path, nil)
 	must(t, err)
 	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": b.base} {
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": b.Base} {
 		r.Header.Set(name, value)
 	}
-	client := *b.client
+	client := *b.Client
 	client.Timeout = 0 // it would end the socket
 	resp, err := client.Do(r)
 	must(t, err)
@@ -154,13 +154,13 @@ func openSocket(t *testing.T, b *browser, path string) io.ReadWriteCloser {
 func openSocketH2(t *testing.T, b *browser, path string) io.ReadWriteCloser {
 	t.Helper()
 	in, out := io.Pipe()
-	r, err := http.NewRequest("CONNECT", b.base+path, in)
+	r, err := http.NewRequest("CONNECT", b.Base+path, in)
 	must(t, err)
 	r.Header[":protocol"] = []string{"websocket"}
 	r.Header.Set("Sec-WebSocket-Version", "13")
-	r.Header.Set("Origin", b.base)
-	r.Header.Set("Cookie", b.cookies.String())
-	web := b.client.Transport.(*http.Transport)
+	r.Header.Set("Origin", b.Base)
+	r.Header.Set("Cookie", b.Cookies.String())
+	web := b.Client.Transport.(*http.Transport)
 	transport := &http2.Transport{TLSClientConfig: web.TLSClientConfig} // that of net/http refuses the field
 	transport.DialTLSContext = func(ctx context.Context, network, addr string, config *tls.Config) (net.Conn, error) {
 		conn, err := web.DialContext(ctx, network, addr)
