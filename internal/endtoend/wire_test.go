@@ -3,6 +3,8 @@
 
 //go:build unix
 
+//lint:file-ignore SA1019 the client of net/http refuses the field :protocol, which a WebSocket over HTTP/2 begins with (RFC 8441)
+
 package endtoend
 
 import (
@@ -161,7 +163,7 @@ func openSocketH2(t *testing.T, b *browser, path string) io.ReadWriteCloser {
 	r.Header.Set("Origin", b.Base)
 	r.Header.Set("Cookie", b.Cookies.String())
 	web := b.Client.Transport.(*http.Transport)
-	transport := &http2.Transport{TLSClientConfig: web.TLSClientConfig} // that of net/http refuses the field
+	transport := &http2.Transport{TLSClientConfig: web.TLSClientConfig}
 	transport.DialTLSContext = func(ctx context.Context, network, addr string, config *tls.Config) (net.Conn, error) {
 		conn, err := web.DialContext(ctx, network, addr)
 		if err != nil {
