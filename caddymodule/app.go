@@ -63,6 +63,7 @@ type App struct {
 	ctx     caddy.Context
 	log     *slog.Logger
 	events  *caddyevents.App
+	queue   *eventQueue
 	poolKey string
 	store   *handle
 	open    func() (*auth.Service, error)
@@ -124,6 +125,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("getting the events app: %w", err)
 	}
 	a.events = app.(*caddyevents.App)
+	a.queue = newEventQueue(a.emit, a.log)
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
@@ -141,11 +143,18 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
-	return a.offerSetup(svc)
+	if err := a.offerSetup(svc); err != nil {
+		return err
+	}
+	a.queue.start()
+	return nil
 }
 
-// Stop does nothing: requests under way still need the store. See Cleanup.
-func (a *App) Stop() error { return nil }
+// Stop sees that subscribers hear of all events so far. Requests under way still need the store, which Cleanup gives back.
+func (a *App) Stop() error {
+	a.queue.stop(drainTime)
+	return nil
+}
 
 // Cleanup gives the store back. The last configuration that does so closes it.
 func (a *App) Cleanup() error {

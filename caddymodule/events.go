@@ -29,15 +29,20 @@ func registerMetrics(registry *prometheus.Registry) error {
 	return err
 }
 
-// tell passes an event on that has been stored: one log line, one count, and a Caddy event for whoever subscribed. An auth.Event
-// never holds a secret, so neither do these.
+// tell passes an event on that has been stored: one log line, one count, and a Caddy event for whoever subscribed, later (see
+// eventQueue). An auth.Event never holds a secret, so neither do these.
 func (a *App) tell(e auth.Event) {
 	eventsTotal.WithLabelValues(e.Type, e.Outcome).Inc()
 	a.log.LogAttrs(context.Background(), slog.LevelInfo, e.Type, eventAttrs(e)...)
-	if name := "nightlatch_" + e.Type; a.events.ShouldEmit(name) {
-		a.events.Emit(a.ctx, name, eventData(e))
+	if a.events.ShouldEmit(eventName(e)) {
+		a.queue.put(e)
 	}
 }
+
+// emit runs all subscribers of an event.
+func (a *App) emit(e auth.Event) { a.events.Emit(a.ctx, eventName(e), eventData(e)) }
+
+func eventName(e auth.Event) string { return "nightlatch_" + e.Type }
 
 // eventAttrs are the keys under which operators search their logs. They stay as they are.
 func eventAttrs(e auth.Event) []slog.Attr {
