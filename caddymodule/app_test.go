@@ -68,8 +68,9 @@ func TestSettings(t *testing.T) {
 		"a password in one place": {global("") + fmt.Sprintf(sites, "require /x password"), def},
 		"a password in another site": {global("") + fmt.Sprintf(sites, "") +
 			"b.example.com {\n\tnightlatch {\n\t\trequire password\n\t}\n}\n", def},
-		"no site":    {global(""), def},
-		"as written": {global("password {\n min_length 20\n}") + fmt.Sprintf(sites, ""), with(def, func(s *auth.Settings) { s.MinPassword = 20 })},
+		"a password, deep": {global("") + "a.example.com {\n\troute {\n\t\thandle /x {\n\t\t\tnightlatch {\n\t\t\t\trequire password\n\t\t\t}\n\t\t}\n\t}\n}\n", def},
+		"no site":          {global(""), def},
+		"as written":       {global("password {\n min_length 20\n}") + fmt.Sprintf(sites, ""), with(def, func(s *auth.Settings) { s.MinPassword = 20 })},
 		"brand": {global(`brand "Example Corp"`) + fmt.Sprintf(sites, ""),
 			with(strict, func(s *auth.Settings) { s.Brand, s.Issuer = "Example Corp", "Example Corp" })},
 		"brand and issuer": {global("brand Example\nissuer VPN") + fmt.Sprintf(sites, ""),
@@ -86,6 +87,18 @@ func TestSettings(t *testing.T) {
 			}
 			if got := app.settings(); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+			// A command that works without a server holds people to the same.
+			file := filepath.Join(t.TempDir(), "Caddyfile")
+			if err := os.WriteFile(file, []byte(c.caddyfile), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := (&target{config: file}).configuration()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cfg.app.settings(); got != c.want {
+				t.Errorf("a command: got %+v, want %+v", got, c.want)
 			}
 		})
 	}

@@ -105,6 +105,13 @@ func (t *target) configuration() (configuration, error) {
 			return cfg, fmt.Errorf("reading the configuration %s: %w", file, err)
 		}
 	}
+	var sites any
+	if raw, ok := cfg.raw.AppsRaw["http"]; ok {
+		if err := json.Unmarshal(raw, &sites); err != nil {
+			return cfg, fmt.Errorf("reading the configuration %s: %w", file, err)
+		}
+	}
+	cfg.app.addSitesIn(sites)
 	if a := cfg.raw.Admin; a != nil {
 		cfg.adminOff = a.Disabled
 		if a.Listen != "" {
@@ -112,6 +119,30 @@ func (t *target) configuration() (configuration, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// addSitesIn finds our handlers in the decoded JSON of the http app, at any depth, and notes what each asks, as Handler.Provision does.
+// A new password is then held to what the server would hold it to. What does not decode counts as lax, which is the stricter default.
+func (a *App) addSitesIn(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, inner := range v {
+			a.addSitesIn(inner)
+		}
+	case map[string]any:
+		if v["handler"] == "nightlatch" {
+			var h Handler
+			raw, err := json.Marshal(v)
+			if err == nil {
+				err = json.Unmarshal(raw, &h)
+			}
+			a.addSite(err != nil || h.lax())
+			return
+		}
+		for _, inner := range v {
+			a.addSitesIn(inner)
+		}
+	}
 }
 
 // adapt is caddycmd.LoadConfig for a named file, without the log lines between which an operator would look for the answer.

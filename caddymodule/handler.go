@@ -101,9 +101,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	app.addSite(slices.ContainsFunc(h.Rules, func(r *Rule) bool { return r.need().Level == auth.LevelPassword }))
+	app.addSite(h.lax())
 	h.look(ctx)
 	return nil
+}
+
+// lax tells whether a rule lets people in with a password alone.
+func (h *Handler) lax() bool {
+	return slices.ContainsFunc(h.Rules, func(r *Rule) bool { return r.need().Level == auth.LevelPassword })
 }
 
 func (h *Handler) compile(ctx caddy.Context) ([]gate.Rule, error) {
