@@ -29,12 +29,11 @@ var buildProgram = sync.OnceValues(func() (string, error) {
 
 // program is a running server on a data directory of its own.
 type program struct {
-	t       *testing.T
-	path    string
-	dir     string
-	origin  string
-	setup   string // the link that it printed
-	command *exec.Cmd
+	t      *testing.T
+	path   string
+	dir    string
+	origin string
+	setup  string // the link that it printed
 }
 
 // start runs the program on Caddyfile.example with ports and places of its own. site replaces the one word that guards the site.

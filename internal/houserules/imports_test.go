@@ -30,7 +30,7 @@ var rooms = map[string]room{
 	"cmd/nightlatch": {[]string{"caddymodule"}, "it is Caddy with our modules and decides nothing"},
 
 	"caddymodule": {[]string{
-		"internal/admin", "internal/auth", "internal/gate", "internal/identity", "internal/portal", "internal/server", "internal/store",
+		"internal/admin", "internal/auth", "internal/gate", "internal/identity", "internal/otp", "internal/server", "internal/store",
 		"internal/visit",
 	}, "it turns a configuration into the settings of the rooms; how a request goes through them is package server's"},
 	"internal/server": {[]string{
@@ -57,6 +57,7 @@ var rooms = map[string]room{
 	"internal/auth/authtest":   {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
 	"internal/store/storetest": {[]string{"internal/store"}, "the suite that every backend passes"},
 	"internal/wiretest":        {nil, "a client and an upstream that change no byte"},
+	"internal/programtest":     {[]string{"caddymodule", "internal/otp"}, "the whole program and the people who use it, for the tests that look from outside"},
 	"bench":                    {[]string{"internal/auth", "internal/otp", "internal/server", "internal/visit"}, "it makes users and sessions, and measures the program from outside"},
 }
 
@@ -65,7 +66,7 @@ var outside = map[string]struct {
 	only []string
 	why  string
 }{
-	"github.com/caddyserver":          {[]string{"caddymodule", "cmd/nightlatch"}, "Caddy's types end where our rooms begin"},
+	"github.com/caddyserver":          {[]string{"caddymodule", "cmd/nightlatch", "internal/programtest"}, "Caddy's types end where our rooms begin"},
 	"github.com/spf13/cobra":          {[]string{"caddymodule"}, "commands are Caddy's business"},
 	"github.com/dgraph-io":            {[]string{"internal/store/badgerstore"}, "the other backends must be able to do without Badger"},
 	"github.com/pquerna/otp":          {[]string{"internal/otp"}, "it draws keys and QR codes; which code is right is computed in package otp"},
@@ -73,10 +74,10 @@ var outside = map[string]struct {
 	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
-		"bench", "caddymodule", "internal/admin", "internal/gate", "internal/identity", "internal/portal", "internal/server", "internal/visit", "web",
+		"bench", "caddymodule", "internal/admin", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
-	"os/exec": {[]string{"bench"}, "a gate starts no programs"},
-	"testing": {[]string{"internal/auth/authtest", "internal/store/storetest", "internal/wiretest"}, "test code stays out of the program"},
+	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
+	"testing": {[]string{"internal/auth/authtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
 
 	"math/rand":     {nil, "crypto/rand only: what is random here is a secret or looks like one"},
 	"text/template": {nil, "it does not escape"},
