@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/nightlatch/nightlatch/internal/programtest"
 )
 
 // whoami is an application that shows what it was told.
@@ -219,7 +221,7 @@ func TestOtherProcesses(t *testing.T) {
 	h.load(t)
 	link(t)
 	there := *h
-	there.addr = freeAddr(t)
+	there.addr = programtest.FreeAddr(t)
 	if got := elsewhere(t, "validate", there.config()); !strings.HasSuffix(got, "fine\n") {
 		t.Errorf("validate beside a running server: got %q", got)
 	}

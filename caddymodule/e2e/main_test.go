@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -31,6 +30,8 @@ import (
 
 	_ "github.com/nightlatch/nightlatch"
 	"github.com/nightlatch/nightlatch/internal/otp"
+
+	"github.com/nightlatch/nightlatch/internal/programtest"
 )
 
 // childEnv makes the test binary another process on the configuration that it names: "run FILE" or "validate FILE".
@@ -131,7 +132,7 @@ type house struct {
 func newHouse(t *testing.T, handler http.HandlerFunc) *house {
 	t.Helper()
 	tmp := t.TempDir()
-	h := &house{dir: filepath.Join(tmp, "data"), log: filepath.Join(tmp, "log"), addr: freeAddr(t), app: httptest.NewServer(handler)}
+	h := &house{dir: filepath.Join(tmp, "data"), log: filepath.Join(tmp, "log"), addr: programtest.FreeAddr(t), app: httptest.NewServer(handler)}
 	h.site = "nightlatch\nreverse_proxy " + h.app.Listener.Addr().String()
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
@@ -140,16 +141,6 @@ func newHouse(t *testing.T, handler http.HandlerFunc) *house {
 		h.app.Close()
 	})
 	return h
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (h *house) config() string {

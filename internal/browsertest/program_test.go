@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nightlatch/nightlatch/internal/programtest"
 )
 
 var buildProgram = sync.OnceValues(func() (string, error) {
@@ -75,12 +77,7 @@ func start(t *testing.T, site string) *program {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err := net.SplitHostPort(programtest.FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -280,15 +280,23 @@ func (s *Server) Operate(t *testing.T, method, path, body string) string {
 	return answer
 }
 
-// FreeAddr is an address on loopback where nobody listens.
-func FreeAddr(t *testing.T) string {
+// given are the addresses that FreeAddr has returned. A port that was free a moment ago is the likeliest to be offered again.
+var given sync.Map
+
+// FreeAddr is a loopback address that nobody listens on, another one at each call.
+func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		l.Close()
+		if _, again := given.LoadOrStore(addr, true); !again {
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Eventually waits until ok, looking again and again, since what happens in another process brings no event here.
