@@ -16,6 +16,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/password"
 )
 
 func TestSE2SE5TicketsDieWithTheStepTheyWereFor(t *testing.T) {
@@ -459,4 +460,55 @@ func TestOperatorMistakes(t *testing.T) {
 	}
 	_, err = b.User(t.Context(), strings.Repeat("a", 100_000))
 	wantKind(t, err, auth.NotFound, "a name that is too long")
+}
+
+// TestSE25AddressAndBrowserBindNothing: a phone changes its network and a browser its name, and neither ends a session or makes it pass.
+func TestSE25AddressAndBrowserBindNothing(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	b.Clock.Move(20 * time.Minute)
+	need := auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10 * time.Minute}
+	p, err := b.StepUp(t.Context(), elsewhere(1), alice.Session, need, "")
+	p = wantStep(t, p, err, auth.StepPassword, "stepping up from another address")
+	p, err = b.ReenterPassword(t.Context(), elsewhere(2), p.Attempt, alice.Password)
+	p = wantStep(t, p, err, auth.StepCode, "the password from a third one")
+	p, err = b.Code(t.Context(), elsewhere(3), p.Attempt, auth.TOTP, alice.Code())
+	wantStep(t, p, err, auth.StepDone, "the code from a fourth one")
+}
+
+func TestDO8LongTickets(t *testing.T) {
+	b := authtest.New(t)
+	views, updates := b.Store.Views(), b.Store.Updates()
+	for _, value := range []string{strings.Repeat(".", 1<<20), strings.Repeat("A", 1<<20), strings.Repeat("A", 256), strings.Repeat("=", 257)} {
+		if _, err := b.Session(t.Context(), value); auth.KindOf(err) != auth.NotSignedIn {
+			t.Errorf("a ticket of %d bytes as a session: %v", len(value), err)
+		}
+		if _, err := b.Code(t.Context(), authtest.Client, value, auth.TOTP, "123456"); auth.KindOf(err) != auth.AttemptGone {
+			t.Errorf("a ticket of %d bytes as an attempt: %v", len(value), err)
+		}
+		if err := b.SignOut(t.Context(), authtest.Client, value); err != nil {
+			t.Errorf("signing out with a ticket of %d bytes: %v", len(value), err)
+		}
+	}
+	if v, u := b.Store.Views()-views, b.Store.Updates()-updates; v != 0 || u != 4 {
+		t.Errorf("made-up tickets cost %d reads and %d transactions, want 0 and the 4 of the codes", v, u)
+	}
+	if _, err := b.Link(t.Context(), strings.Repeat("A", 1<<20)); auth.KindOf(err) != auth.LinkGone {
+		t.Errorf("a link of a megabyte: %v", err)
+	}
+}
+
+// TestMF22NothingSaidIsNothingProven: the zero values of what a check can say are the refusals.
+func TestMF22NothingSaidIsNothingProven(t *testing.T) {
+	var verdict password.Verdict
+	if verdict.OK() {
+		t.Error("the zero value of a password's verdict lets somebody in")
+	}
+	var judged auth.Verdict
+	if judged == auth.Pass {
+		t.Error("the zero value of a session's verdict lets somebody in")
+	}
+	if v := (&auth.Requirement{}).Judge(nil, time.Now()); v != auth.SignIn {
+		t.Errorf("nobody, asked for nothing: %v, want to sign in", v)
+	}
 }

@@ -277,7 +277,7 @@ func TestCS5HeadBeginsNothing(t *testing.T) {
 	}
 }
 
-// CS-11: the key of an authenticator is what the server has, whatever the form says.
+// CS-11, OT-19: the key of an authenticator is what the server has, whatever the form says.
 func TestCS11EnrollmentTakesNoKeyFromTheForm(t *testing.T) {
 	d := newDesk(t)
 	bob := d.AddUser(t, auth.NewUser{Name: "bob"})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +283,26 @@ func TestBrand(t *testing.T) {
 			if err != nil || !strings.Contains(w.Body.String(), " · "+want+"</title>") {
 				t.Errorf("brand %q, %s: got %v, %s, want the title to name %s", brand, path, err, w.Body, want)
 			}
+		}
+	}
+}
+
+// MF-5: the password of an account opens nothing but the sign-in page, whatever header carries it.
+func TestMF5PasswordInAHeader(t *testing.T) {
+	b := authtest.New(t)
+	site := newSite(t, b)
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	for _, with := range []func(r *http.Request){
+		func(r *http.Request) { r.SetBasicAuth("alice", alice.Password) },
+		func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+alice.Password) },
+		func(r *http.Request) { r.Header.Set("Proxy-Authorization", "Basic YWxpY2U6eA==") },
+		func(r *http.Request) { r.URL.User = url.UserPassword("alice", alice.Password) },
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		with(r)
+		w := httptest.NewRecorder()
+		if err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, mustNot(t)); err != nil || w.Code != http.StatusUnauthorized {
+			t.Errorf("got %d, %v, want 401", w.Code, err)
 		}
 	}
 }
