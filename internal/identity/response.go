@@ -5,7 +5,9 @@ package identity
 
 import (
 	"bufio"
+	"context"
 	"io"
+	"math"
 	"net"
 	"net/http"
 
@@ -16,13 +18,19 @@ import (
 // lines just before the headers leave, with interim responses too. All else of w keeps working: http.ResponseController, Flush,
 // Hijack, Push, and ReadFrom with the kernel's file copying.
 //
+// Writing fails once ctx is over, with its cause. That is for handlers that do not look at the context of their request, such as a file
+// server in the middle of a file: what they send would outlive the session that it is for (WB-9).
+//
 // Three things it cannot see. A handler that returns without having written anything leaves the headers to the server, so the caller
 // calls visit.StripSetCookies on them after the handler. A handler that hijacks first and then writes the head of the response itself is
 // on its own; Caddy's reverse_proxy does not. Trailers are left alone, since browsers take no cookie from them.
-func GuardResponse(w http.ResponseWriter) http.ResponseWriter { return &guard{ResponseWriter: w} }
+func GuardResponse(ctx context.Context, w http.ResponseWriter) http.ResponseWriter {
+	return &guard{ResponseWriter: w, ctx: ctx}
+}
 
 type guard struct {
 	http.ResponseWriter
+	ctx  context.Context
 	sent bool // the final headers
 }
 
@@ -36,19 +44,45 @@ func (g *guard) WriteHeader(status int) {
 }
 
 func (g *guard) Write(p []byte) (int, error) {
+	if g.ctx.Err() != nil {
+		return 0, context.Cause(g.ctx)
+	}
 	g.beforeHeaders()
 	return g.ResponseWriter.Write(p)
 }
 
 func (g *guard) WriteString(s string) (int, error) {
+	if g.ctx.Err() != nil {
+		return 0, context.Cause(g.ctx)
+	}
 	g.beforeHeaders()
 	return io.WriteString(g.ResponseWriter, s)
 }
 
-// ReadFrom hands the reader to the writer below, which may let the kernel copy a file to the socket.
-func (g *guard) ReadFrom(r io.Reader) (int64, error) {
+// atOnce is how many bytes are sent between two looks at the context.
+const atOnce = 1 << 20
+
+// ReadFrom hands the reader to the writer below, a piece at a time. That one may let the kernel copy a file to the socket, which it can
+// when the file is behind one limit and no more.
+func (g *guard) ReadFrom(r io.Reader) (total int64, err error) {
 	g.beforeHeaders()
-	return io.Copy(g.ResponseWriter, r)
+	limit, limited := r.(*io.LimitedReader)
+	if !limited {
+		limit = &io.LimitedReader{R: r, N: math.MaxInt64}
+	}
+	for limit.N > 0 {
+		if g.ctx.Err() != nil {
+			return total, context.Cause(g.ctx)
+		}
+		piece := min(limit.N, atOnce)
+		n, err := io.Copy(g.ResponseWriter, &io.LimitedReader{R: limit.R, N: piece})
+		limit.N -= n
+		total += n
+		if err != nil || n < piece {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
 func (g *guard) Flush() { g.FlushError() }

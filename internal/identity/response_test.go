@@ -55,7 +55,7 @@ func TestGuardResponse(t *testing.T) {
 		},
 	} {
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w = identity.GuardResponse(w)
+			w = identity.GuardResponse(t.Context(), w)
 			plant(w.Header())
 			send(w)
 		})
@@ -84,7 +84,7 @@ func TestGuardResponseSwitchesProtocols(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			addr, config := startTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w = identity.GuardResponse(w)
+				w = identity.GuardResponse(t.Context(), w)
 				plant(w.Header())
 				w.Header().Set("Connection", "Upgrade")
 				w.Header().Set("Upgrade", "websocket")
@@ -121,7 +121,7 @@ func TestGuardResponseSwitchesProtocols(t *testing.T) {
 func TestGuardResponseStreams(t *testing.T) {
 	seen := make(chan bool)
 	addr, config := startTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w = identity.GuardResponse(w)
+		w = identity.GuardResponse(t.Context(), w)
 		plant(w.Header())
 		w.Header().Set("Content-Type", "text/event-stream")
 		for range 2 {
@@ -186,7 +186,7 @@ func TestGuardResponseSendsFiles(t *testing.T) {
 	var files atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		plant(w.Header())
-		http.ServeFile(identity.GuardResponse(w), r, path)
+		http.ServeFile(identity.GuardResponse(t.Context(), w), r, path)
 	}))
 	s.Listener = watchedListener{s.Listener, &files}
 	s.Start()
@@ -213,10 +213,10 @@ func (p *pusher) Push(target string, _ *http.PushOptions) error {
 
 func TestGuardResponsePushes(t *testing.T) {
 	below := &pusher{ResponseWriter: httptest.NewRecorder()}
-	if err := identity.GuardResponse(below).(http.Pusher).Push("/style.css", nil); err != nil || below.pushed != "/style.css" {
+	if err := identity.GuardResponse(t.Context(), below).(http.Pusher).Push("/style.css", nil); err != nil || below.pushed != "/style.css" {
 		t.Errorf("pushed %q, %v; want /style.css", below.pushed, err)
 	}
-	if err := identity.GuardResponse(httptest.NewRecorder()).(http.Pusher).Push("/", nil); !errors.Is(err, http.ErrNotSupported) {
+	if err := identity.GuardResponse(t.Context(), httptest.NewRecorder()).(http.Pusher).Push("/", nil); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("where it is not supported: %v; want ErrNotSupported", err)
 	}
 }
@@ -224,7 +224,7 @@ func TestGuardResponsePushes(t *testing.T) {
 // Deadlines and full duplex are set through the writer below.
 func TestGuardResponseUnwraps(t *testing.T) {
 	addr, config := startTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		control := http.NewResponseController(identity.GuardResponse(w))
+		control := http.NewResponseController(identity.GuardResponse(t.Context(), w))
 		if err := errors.Join(control.SetWriteDeadline(time.Now().Add(time.Minute)), control.SetReadDeadline(time.Now().Add(time.Minute)), control.EnableFullDuplex()); err != nil {
 			t.Error(err)
 		}
@@ -232,7 +232,7 @@ func TestGuardResponseUnwraps(t *testing.T) {
 	if got := wiretest.RawTLS(t, addr, config, "GET / HTTP/1.1\r\nHost: app\r\n\r\n"); got.Status != 200 {
 		t.Errorf("got %d", got.Status)
 	}
-	unable := identity.GuardResponse(struct{ http.ResponseWriter }{httptest.NewRecorder()})
+	unable := identity.GuardResponse(t.Context(), struct{ http.ResponseWriter }{httptest.NewRecorder()})
 	if err := http.NewResponseController(unable).Flush(); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("flushing a writer that cannot: %v; want ErrNotSupported", err)
 	}

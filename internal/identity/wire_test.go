@@ -46,7 +46,7 @@ func gateway(t *testing.T, upstream *wiretest.Upstream) http.Handler {
 				buffer(t, p.Out)
 			}
 		}}
-		proxy.ServeHTTP(identity.GuardResponse(w), r)
+		proxy.ServeHTTP(identity.GuardResponse(t.Context(), w), r)
 	})
 }
 

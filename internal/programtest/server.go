@@ -158,8 +158,8 @@ func (s *Server) end(t *testing.T) {
 	s.Kill()
 	said := s.Said()
 	for _, bad := range []string{"DATA RACE", "panic", "fatal error", "SIGBUS"} {
-		if strings.Contains(said, bad) {
-			t.Errorf("the process said %q", bad)
+		if at := strings.Index(said, bad); at >= 0 {
+			t.Errorf("the process said %q:\n%s", bad, said[at:min(at+8000, len(said))])
 		}
 	}
 	if t.Failed() {

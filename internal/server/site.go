@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/gate"
@@ -92,17 +90,12 @@ func (s *Site) pass(w http.ResponseWriter, r *http.Request, session *auth.Sessio
 	s.tell.Tell(r, session)
 	if session != nil {
 		ctx, cancel := context.WithCancelCause(r.Context())
-		var cut sync.Once // not after the request is over: the writer is not ours any more
-		stop := session.Watch(func() {
-			cancel(ErrSessionEnded)
-			cut.Do(func() { http.NewResponseController(w).SetWriteDeadline(time.Now()) })
-		})
+		stop := session.Watch(func() { cancel(ErrSessionEnded) })
 		defer cancel(nil)
-		defer cut.Do(func() {})
 		defer stop()
 		r = r.WithContext(ctx)
 	}
-	err := next(identity.GuardResponse(w), r, session)
+	err := next(identity.GuardResponse(r.Context(), w), r, session)
 	visit.StripSetCookies(w.Header())
 	return err
 }
