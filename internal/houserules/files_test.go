@@ -39,8 +39,8 @@ var machine = regexp.MustCompile(`(^|[\s"'=(:])` + `/(root|work|Users|home/[a-z]
 func TestNoFileNamesAMachine(t *testing.T) {
 	for _, name := range files(t) {
 		text := read(t, name)
-		if strings.ContainsRune(text, 0) {
-			continue // a program that somebody has built here
+		if strings.ContainsRune(text, 0) || path.Ext(name) == ".log" {
+			continue // a program that somebody has built here, or what it said
 		}
 		for i, line := range strings.Split(text, "\n") {
 			if machine.MatchString(line) {
