@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -152,20 +151,24 @@ func (s *Service) update(ctx context.Context, c Client, fn func(t *tx) error) er
 	var t *tx
 	err := s.store.Update(ctx, func(raw store.Tx) error {
 		t = &tx{Tx: raw, s: s, now: now, client: c}
-		if err := fn(t); err != nil {
-			return err
+		err := fn(t)
+		if err == nil {
+			err = t.appendEvents()
 		}
-		return t.appendEvents()
+		if err != nil {
+			t = nil // nothing was written
+		}
+		return err
 	})
+	if t != nil {
+		// Also when the commit failed: a disk that gives up in the middle of one leaves open what was written. Memory forgets what it knew,
+		// open streams are closed, and the next request asks the store.
+		s.cache.changed(t.changed...)
+		s.cache.end(t.ended...)
+	}
 	if err != nil {
-		if t != nil {
-			// A disk that fails in the middle of a commit leaves open what was written. What memory knows may be wrong, so it is asked anew.
-			s.cache.changed(slices.Concat(t.changed, t.ended)...)
-		}
 		return classify(err)
 	}
-	s.cache.changed(t.changed...)
-	s.cache.end(t.ended...)
 	for _, e := range t.events {
 		s.told(e)
 	}

@@ -250,12 +250,18 @@ func TestMemoryIsNeverAheadOfTheStore(t *testing.T) {
 		c.Store = disk
 	})
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
-	if _, err := b.Session(t.Context(), alice.Session); err != nil {
+	s, err := b.Session(t.Context(), alice.Session)
+	if err != nil {
 		t.Fatal(err)
 	}
+	stream, cancel := context.WithCancel(t.Context())
+	defer s.Watch(cancel)()
 	disk.lie = true
 	wantKind(t, b.SetDisabled(t.Context(), auth.Client{}, "alice", true), auth.Unavailable, "disabling on a failing disk")
-	_, err := b.Session(t.Context(), alice.Session)
+	if stream.Err() == nil {
+		t.Error("an open stream goes on")
+	}
+	_, err = b.Session(t.Context(), alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "the session of a person who was disabled after all")
 }
 
