@@ -222,6 +222,21 @@ func TestBF17StrangersDoNotLockTheOwnerOut(t *testing.T) {
 	}
 }
 
+// TestBF17NobodyIsKnownWithoutAnAddress: the counter of the name holds where all addresses are the same unknown one.
+func TestBF17NobodyIsKnownWithoutAnAddress(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	if _, err := b.SignIn(t.Context(), auth.Client{}, alice.Credentials()); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		_, err := b.SignIn(t.Context(), auth.Client{}, auth.Credentials{Name: "alice", Password: "wrong"})
+		wantKind(t, err, auth.WrongCredentials, "a wrong password")
+	}
+	_, err := b.SignIn(t.Context(), elsewhere(1), alice.Credentials())
+	wantKind(t, err, auth.TooManyTries, "the right password from elsewhere: the failures counted for the name")
+}
+
 func TestBF7CountersFollowTheIdentity(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
