@@ -277,6 +277,32 @@ func TestCS5HeadBeginsNothing(t *testing.T) {
 	}
 }
 
+// A link to the step-up page, from wherever, does not put another attempt in the place of codes that are shown only now.
+func TestCS5ALinkDoesNotLoseBackupCodes(t *testing.T) {
+	d := newDesk(t)
+	bob := d.AddUser(t, auth.NewUser{Name: "bob"})
+	session := bob.EnterPassword(t).Session
+	pr, err := d.StepUp(t.Context(), authtest.Client, session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := d.Attempt(t.Context(), pr.Attempt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.Secret = v.Secret
+	if pr, err = d.ConfirmEnrollment(t.Context(), authtest.Client, pr.Attempt, bob.Code()); err != nil || pr.Step != auth.StepSaveCodes {
+		t.Fatalf("confirming: step %q, %v", pr.Step, err)
+	}
+	w := d.ask("GET", "/_nightlatch/sudo?level=two_factor&max_age=60", "", cookies(pr.Attempt, session))
+	if at := w.Header().Get("Location"); w.Code != 303 || at != "/_nightlatch/backup-codes" || len(w.Header().Values("Set-Cookie")) != 0 {
+		t.Errorf("got %d to %q, cookies %v; want the backup codes", w.Code, at, w.Header().Values("Set-Cookie"))
+	}
+	if v, err := d.Attempt(t.Context(), pr.Attempt); err != nil || len(v.Codes) != 10 {
+		t.Errorf("codes on the page: %d, %v", len(v.Codes), err)
+	}
+}
+
 // CS-11, OT-19: the key of an authenticator is what the server has, whatever the form says.
 func TestCS11EnrollmentTakesNoKeyFromTheForm(t *testing.T) {
 	d := newDesk(t)

@@ -67,6 +67,16 @@ func (q *request) stepUp(need auth.Requirement) {
 		q.begin()
 		return
 	}
+	a, err := q.attempt()
+	if err != nil {
+		q.unavailable(err)
+		return
+	}
+	if a != nil && a.Step == auth.StepSaveCodes {
+		// They are shown only now. A link from anywhere leads here, and another attempt in their place would lose them.
+		q.see(pathOf(a.Step))
+		return
+	}
 	value, _ := q.visit.Cookie(q.Request, visit.Session)
 	p, err := q.auth.StepUp(q.Context(), q.client(), value, need, q.returnTo())
 	if err != nil {
