@@ -200,7 +200,10 @@ func TestCanonicalDirectory(t *testing.T) {
 	}
 	link := filepath.Join(tmp, "link")
 	if err := os.Symlink(tmp, link); err != nil {
-		t.Skip("no symbolic links here:", err)
+		if os.Getenv("NIGHTLATCH_REQUIRE") == "all" {
+			t.Fatal(err)
+		}
+		t.Skip("SKIPPED: no symbolic links here, so two names of one directory were not compared:", err)
 	}
 	for _, name := range []string{tmp + "/a/b", tmp + "/a/./b/", link + "/a/b", tmp + "/x/../a/b"} {
 		if got, err := canonical(name); err != nil || got != filepath.Join(tmp, "a", "b") {

@@ -99,7 +99,7 @@ func Handler(cfg Config) http.Handler {
 			}
 			w.WriteHeader(route.status)
 			if answer != nil {
-				json.NewEncoder(w).Encode(answer) //nolint:errcheck // the client is gone, nobody is left to tell
+				_ = json.NewEncoder(w).Encode(answer) // an error: the client is gone, and nobody is left to tell
 			}
 		})
 	}

@@ -89,5 +89,5 @@ func writeProblem(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p) //nolint:errcheck // the client is gone, nobody is left to tell
+	_ = json.NewEncoder(w).Encode(p) // an error: the client is gone, and nobody is left to tell
 }
