@@ -19,13 +19,22 @@ import "time"
 type Method string
 
 const (
-	Password   Method = "pwd"
-	TOTP       Method = "otp"
-	BackupCode Method = "backup_code"
+	Password       Method = "pwd"
+	TOTP           Method = "otp"
+	Email          Method = "email"   // a code sent to the account's address; never "otp", so that a rule can tell them apart
+	Webhook        Method = "webhook" // a code delivered by whatever the operator has connected
+	BackupCode     Method = "backup_code"
+	TrustedBrowser Method = "trusted_browser" // this browser proved a second factor not long ago; stands in for a code where nothing fresh is asked
 )
 
-// Second tells whether the method counts as a second factor.
-func (m Method) Second() bool { return m == TOTP || m == BackupCode }
+// Second tells whether the method counts as a second factor that a person proves.
+func (m Method) Second() bool {
+	switch m {
+	case TOTP, Email, Webhook, BackupCode:
+		return true
+	}
+	return false
+}
 
 // Proof is one thing proven and when. A session keeps the newest proof of each method.
 type Proof struct {

@@ -35,6 +35,12 @@ const (
 	AlreadyDone                   // nothing to change
 	Disabled                      // the account is shut; only an operator is told so
 	LastAdministrator             // this would leave nobody to administer
+	StepUpNeeded                  // the proofs of the session are too old for this: ask for Sudo
+	CodeGone                      // the code that was sent has run out, or none was sent
+	TriesSpent                    // this sign-in has used its tries at codes that were sent: start over, or go another way
+	TooManyMessages               // wait RetryAfter before the next message is sent
+	NoSuchWay                     // the person has no such factor, or it does not count here
+	LastFactor                    // the last factor goes only by turning two-factor sign-in off
 )
 
 // Error is every error of this package. Kind is for the program; Detail, where set, is a plain clause for an operator or a form; the
@@ -75,6 +81,12 @@ var kindNames = map[Kind]string{
 	AlreadyDone:       "nothing to change",
 	Disabled:          "the account is disabled",
 	LastAdministrator: "this is the last administrator",
+	StepUpNeeded:      "fresh proofs are needed",
+	CodeGone:          "the code has run out or was never sent",
+	TriesSpent:        "too many wrong codes in this sign-in",
+	TooManyMessages:   "too many messages were sent",
+	NoSuchWay:         "there is no such second factor",
+	LastFactor:        "this is the last second factor",
 }
 
 func (e *Error) Error() string {

@@ -48,6 +48,7 @@ const (
 	EventUserUnlocked     = "user_unlocked" // an operator cleared the counters
 	EventLinkMade         = "link_made"
 	EventLinkUsed         = "link_used"
+	EventNotDelivered     = "not_delivered" // a mail or a webhook's message was given up
 )
 
 const (

@@ -52,12 +52,22 @@ func (c counter) wait(now time.Time) time.Duration {
 	return min(max(c.Last.Add(delay).Sub(now), 0), delay)
 }
 
-// limit is one counter that a try must pass.
+// limit is one counter that a try must pass. It is of one of two sorts: consecutive failures, which wait longer and longer and may stop
+// for good, or a leaking one, which holds so many at once and forgets one at a time.
 type limit struct {
 	key   string
 	stops bool // at stopAt, until cleared
-	leaks bool // forgets one failure every leakEvery instead of all at a success
 	life  time.Duration
+	most  int           // of a leaking counter: how many it holds; zero: this is not one
+	every time.Duration // … and how soon one of them is forgotten
+	kind  Kind          // … and how it refuses
+}
+
+func (l *limit) leaks() bool { return l.most > 0 }
+
+// leaking makes a leaking counter that refuses as too many tries.
+func leaking(key string, most int, every time.Duration) limit {
+	return limit{key: key, most: most, every: every, life: time.Duration(most) * every, kind: TooManyTries}
 }
 
 // reserve raises every counter of a try before anything is checked, and returns how many in a row this failure would be. When one of
@@ -71,10 +81,10 @@ func (t *tx) reserve(limits []limit) (inARow int, err error) {
 			return 0, err
 		}
 		switch {
-		case l.leaks:
-			c.forget(t.now)
-			if c.Failures >= leakTries {
-				return 0, retry(TooManyTries, leakEvery)
+		case l.leaks():
+			c.forget(t.now, l.every)
+			if c.Failures >= l.most {
+				return 0, retry(l.kind, l.every)
 			}
 		case l.stops && c.Failures >= stopAt:
 			return 0, fail(Stopped)
@@ -88,7 +98,7 @@ func (t *tx) reserve(limits []limit) (inARow int, err error) {
 	for i, l := range limits {
 		c := counters[i]
 		c.Failures, c.Last = c.Failures+1, t.now
-		if !l.leaks {
+		if !l.leaks() {
 			inARow = max(inARow, c.Failures)
 		}
 		if err := t.putCounter(l, c); err != nil {
@@ -107,8 +117,8 @@ func (t *tx) putCounter(l limit, c counter) error {
 }
 
 // forget works off a network's failures. A clock that went back forgets nothing and adds nothing.
-func (c *counter) forget(now time.Time) {
-	if worked := int(now.Sub(c.Last) / leakEvery); worked > 0 {
+func (c *counter) forget(now time.Time, every time.Duration) {
+	if worked := int(now.Sub(c.Last) / every); worked > 0 {
 		c.Failures = max(c.Failures-worked, 0)
 	}
 }
@@ -123,7 +133,7 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 		if !found {
 			continue
 		}
-		if succeeded && !l.leaks {
+		if succeeded && !l.leaks() {
 			c.Failures = 0
 		} else {
 			c.Failures = max(c.Failures-1, 0)
@@ -164,13 +174,13 @@ func (t *tx) codeLimits(userID string, m Method) ([]limit, error) {
 }
 
 func (t *tx) networkLimit() limit {
-	return limit{key: "guess/net/" + network(t.client.Address), leaks: true, life: leakTries * leakEvery}
+	return leaking("guess/net/"+network(t.client.Address), leakTries, leakEvery)
 }
 
 // stepUpLimit bounds how many step-ups a session begins, a hundred in hand and one more every leakEvery. A link is enough to begin
 // one, and each is a record in the store.
 func stepUpLimit(sessionID string) limit {
-	return limit{key: "step-up/" + sessionID, leaks: true, life: leakTries * leakEvery}
+	return leaking("step-up/"+sessionID, leakTries, leakEvery)
 }
 
 func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }

@@ -19,8 +19,12 @@ import (
 
 // Client is who is asking, for events, session lists and the counters against guessing.
 type Client struct {
-	Address netip.Addr // zero: unknown, as for an operator's command
-	Device  string     // the User-Agent; cut to 256 bytes when stored
+	Address  netip.Addr // zero: unknown, as for an operator's command
+	Device   string     // the User-Agent; cut to 256 bytes when stored
+	Browser  string     // value of the browser cookie; empty: none
+	Trusted  string     // value of the trusted-browser cookie; empty: none
+	Language string     // of the page, BCP 47; empty: not known
+	Origin   string     // of the site as it is configured, such as https://app.example.com; empty: not known. Links in mail lead there
 }
 
 // Settings are the parts of the configuration that a reload may change.
@@ -32,6 +36,10 @@ type Settings struct {
 	Lifetime    time.Duration // a session ends this long after sign-in, whatever happens
 	Remember    time.Duration // both limits for a session with "keep me signed in"
 	Brand       string        // shown on pages; a word that a password may not consist of
+	Methods     []Method      // second factors that people may enroll: TOTP, Email, Webhook. What is enrolled already goes on
+	Mail        bool          // there is a mail server: codes, password resets and notices can be sent
+	Channels    []string      // what the webhook delivers codes by, such as "sms"; empty: there is no webhook
+	Trust       time.Duration // how long a browser may go without being asked for a code; zero: never
 }
 
 // DefaultSettings are the numbers of docs/caddyfile.md. The idle and overall limits are those of NIST SP 800-63B-4 §2.2.3.
@@ -43,6 +51,7 @@ var DefaultSettings = Settings{
 	Lifetime:    12 * time.Hour,
 	Remember:    30 * 24 * time.Hour,
 	Brand:       "Nightlatch",
+	Methods:     []Method{TOTP},
 }
 
 // Clock tells the time; one act reads it once.
@@ -66,7 +75,8 @@ const hashQueue = 32
 // View is what a configuration adds, and what a reload may change.
 type View struct {
 	Settings Settings
-	Event    func(Event) // told of each event after it is stored; whoever has asked for the act waits for it
+	Event    func(Event)   // told of each event after it is stored; whoever has asked for the act waits for it
+	Deliver  func(Message) // takes a message on after the act is stored, and does not wait; ends in Delivered or NotDelivered
 }
 
 // Service answers who somebody is, what is missing and whether they may pass. It is safe for concurrent use. Its acts return *Error.
@@ -74,6 +84,7 @@ type Service struct {
 	*core
 	settings Settings
 	told     func(Event)
+	deliver  func(Message)
 }
 
 // core is shared by the Services of all configurations that use one store.
@@ -117,7 +128,10 @@ func (s *Service) With(v View) *Service {
 	if v.Event == nil {
 		v.Event = func(Event) {}
 	}
-	return &Service{core: s.core, settings: v.Settings, told: v.Event}
+	if v.Deliver == nil {
+		v.Deliver = func(Message) {}
+	}
+	return &Service{core: s.core, settings: v.Settings, told: v.Event, deliver: v.Deliver}
 }
 
 // Settings are those that the Service was made with.
@@ -134,13 +148,14 @@ func (s *Service) Close() error {
 // sessions in memory.
 type tx struct {
 	store.Tx
-	s       *Service
-	now     time.Time
-	client  Client
-	events  []Event
-	changed []string // sessions whose snapshot is out of date
-	ended   []string // sessions that are over
-	refusal error
+	s        *Service
+	now      time.Time
+	client   Client
+	events   []Event
+	messages []Message // to be delivered once this act is stored
+	changed  []string  // sessions whose snapshot is out of date
+	ended    []string  // sessions that are over
+	refusal  error
 }
 
 // update runs one act. When fn returns an error nothing is changed; when it returns refuse's result what it counted is kept and the
@@ -154,6 +169,9 @@ func (s *Service) update(ctx context.Context, c Client, fn func(t *tx) error) er
 		err := fn(t)
 		if err == nil {
 			err = t.appendEvents()
+		}
+		if err == nil {
+			err = t.storeMessages()
 		}
 		if err != nil {
 			t = nil // nothing was written
@@ -171,6 +189,9 @@ func (s *Service) update(ctx context.Context, c Client, fn func(t *tx) error) er
 	}
 	for _, e := range t.events {
 		s.told(e)
+	}
+	for _, m := range t.messages {
+		s.deliver(m)
 	}
 	return t.refusal
 }

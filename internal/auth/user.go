@@ -58,6 +58,7 @@ type userRecord struct {
 	LinkNeeded bool   `json:"link_needed,omitempty"`  // an operator reset the factors: the next is enrolled by link only
 	Invite     string `json:"invite,omitempty"`       // digest of the newest link of this person; older ones are dead
 	SessionIDs []ref  `json:"session_refs,omitempty"` // at most maxSessions, oldest first
+	Language   string `json:"language,omitempty"`     // of the pages at the last sign-in (BCP 47), for mails
 }
 
 // ref names a session of a user. The list is read with Get and so keeps the limit exact under parallel sign-ins.
