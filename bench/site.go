@@ -192,7 +192,7 @@ func signIn(ctx context.Context, dir string) (session string, err error) {
 	if err != nil {
 		return "", err
 	}
-	at, err = s.ConfirmEnrollment(ctx, client, at.Attempt, otp.Code(view.Secret, otp.Step(time.Now())))
+	at, err = s.ConfirmEnrollment(ctx, client, at.Attempt, otp.Code(view.Pending.Secret, otp.Step(time.Now())))
 	if err != nil {
 		return "", err
 	}

@@ -100,7 +100,7 @@ func signIn(t *testing.T, svc *auth.Service, name string) enrolled {
 	if err != nil || view.Step != auth.StepEnroll {
 		t.Fatalf("after the password: step %q, %v; want %q", view.Step, err, auth.StepEnroll)
 	}
-	p = must(svc.ConfirmEnrollment(ctx, client, p.Attempt, otp.Code(view.Secret, otp.Step(time.Now()))))
+	p = must(svc.ConfirmEnrollment(ctx, client, p.Attempt, otp.Code(view.Pending.Secret, otp.Step(time.Now()))))
 	saved, err := svc.Attempt(ctx, p.Attempt)
 	if err != nil || len(saved.Codes) == 0 {
 		t.Fatalf("after enrolling: %d backup codes, %v", len(saved.Codes), err)
@@ -109,7 +109,7 @@ func signIn(t *testing.T, svc *auth.Service, name string) enrolled {
 	if p.Session == "" {
 		t.Fatalf("after saving the codes: step %q and no session", p.Step)
 	}
-	return enrolled{p.Session, view.Secret, saved.Codes}
+	return enrolled{p.Session, view.Pending.Secret, saved.Codes}
 }
 
 func kindOf(t *testing.T, err error) string {

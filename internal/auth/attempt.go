@@ -16,11 +16,12 @@ import (
 type Step string
 
 const (
-	StepPassword  Step = "password"   // type the password (again)
-	StepCode      Step = "code"       // a code of an enrolled factor, or a backup code
-	StepEnroll    Step = "enroll"     // scan the QR code, confirm with a code
-	StepSaveCodes Step = "save-codes" // the backup codes are on the page; say that they are saved
-	StepDone      Step = "done"       // signed in
+	StepPassword       Step = "password"        // type the password (again)
+	StepCode           Step = "code"            // a code of an enrolled factor, or a backup code
+	StepEnroll         Step = "enroll"          // choose a second factor, and confirm it with a code
+	StepConfirmAddress Step = "confirm-address" // type the code that was mailed to a new address
+	StepSaveCodes      Step = "save-codes"      // the backup codes are on the page; say that they are saved
+	StepDone           Step = "done"            // signed in
 )
 
 // Progress is the answer to each act of a sign-in.
@@ -32,19 +33,52 @@ type Progress struct {
 	ReturnTo  string    // where the person wanted to go, as given at the start; check it when used
 	UsedCode  bool      // a backup code was just used …
 	CodesLeft int       // … and this many are left
+
+	Browser        string    // value for the browser cookie, to be kept for BrowserLife; empty: leave it as it is
+	Trusted        string    // value for the trusted-browser cookie; empty: leave it as it is
+	TrustedExpires time.Time // when the cookie Trusted may go
 }
 
-// AttemptView is what a page may show of an attempt. Secrets are in it only at the step that shows them.
+// AttemptView is what a page may show of an attempt. Secrets are in it only at the step that shows them, and factors only once the
+// password is proven (BF-16).
 type AttemptView struct {
 	Step      Step
 	UserName  string
 	ReturnTo  string
-	StepUp    bool     // the person is signed in and proves more, rather than signing in
-	Secret    []byte   // at StepEnroll: the pending TOTP secret
-	Issuer    string   // at StepEnroll: the name for the authenticator app
-	Codes     []string // at StepSaveCodes: the backup codes, formatted
-	CodesLeft int      // at StepCode: how many unused backup codes there are; 0 hides that way
+	StepUp    bool // the person is signed in and proves more, rather than signing in
 	Expires   time.Time
+	CodesLeft int // at StepCode: how many unused backup codes there are
+
+	Ways     []Way     // at StepCode: how to go on, the best first
+	Sent     *SentView // the newest code that was sent and still counts; nil: none
+	CanTrust bool      // at StepCode: the person may ask that this browser be trusted, see Service.CodeAndTrust
+
+	Pending  *PendingView // at StepEnroll and StepConfirmAddress; nil at StepEnroll: nothing is chosen yet
+	Methods  []Method     // at StepEnroll: what may be enrolled
+	Channels []string     // at StepEnroll: by what a webhook can deliver, where Methods has Webhook
+	First    bool         // at StepEnroll: the person has no second factor yet
+
+	Codes []string // at StepSaveCodes: the backup codes, formatted
+}
+
+// SentView is a code on its way.
+type SentView struct {
+	Method  Method
+	Factor  string // as in Way; empty for what is pending
+	To      string // where it went: a hint of it, or at StepEnroll and StepConfirmAddress all of it
+	Expires time.Time
+	Again   time.Time // from when on another one can be asked for
+	Failed  bool      // it could not be delivered
+}
+
+// PendingView is what is being enrolled.
+type PendingView struct {
+	Method  Method
+	Name    string
+	Secret  []byte // of an authenticator app
+	Issuer  string // … and the name for it
+	Channel string
+	To      string // where codes would go
 }
 
 const (
@@ -62,17 +96,33 @@ const (
 // attempt is a sign-in, an enrollment or a step-up in progress. It is all server-side: the cookie holds a random ticket, and nothing
 // that a browser can edit says how far the person has come (MF-19).
 type attempt struct {
-	UserID   string      `json:"user_id"`
-	Session  string      `json:"session,omitempty"` // id of the session that proves more; empty for a sign-in
-	Need     Requirement `json:"need"`
-	Proofs   []Proof     `json:"proofs"`
-	Link     string      `json:"link,omitempty"`   // digest of the re-enrollment link that the confirmation uses up
-	Secret   []byte      `json:"secret,omitempty"` // pending authenticator; replaces nothing until it is confirmed
-	Codes    []string    `json:"codes,omitempty"`  // backup codes that are not yet said to be saved
-	UsedCode bool        `json:"used_code,omitempty"`
-	Remember bool        `json:"remember,omitempty"`
-	ReturnTo string      `json:"return_to,omitempty"`
-	Expires  time.Time   `json:"expires"`
+	UserID     string      `json:"user_id"`
+	Session    string      `json:"session,omitempty"`    // id of the session that proves more; empty for a sign-in
+	Generation int         `json:"generation,omitempty"` // of the password it was begun with
+	Waits      Step        `json:"waits"`                // the step it was stored at
+	Need       Requirement `json:"need"`
+	Proofs     []Proof     `json:"proofs"`
+	Link       string      `json:"link,omitempty"`     // digest of the re-enrollment link that the confirmation uses up
+	Pending    *pending    `json:"pending,omitempty"`  // replaces nothing until it is confirmed
+	Sent       *sentCode   `json:"sent,omitempty"`     // the newest code that was sent
+	TurnOff    bool        `json:"turn_off,omitempty"` // when nothing is missing any more, two-factor sign-in is turned off
+	Codes      []string    `json:"codes,omitempty"`    // backup codes that are not yet said to be saved
+	UsedCode   bool        `json:"used_code,omitempty"`
+	Remember   bool        `json:"remember,omitempty"`
+	Trust      bool        `json:"trust,omitempty"`    // the person asked that this browser be trusted
+	Failures   bool        `json:"failures,omitempty"` // many wrong passwords came before the right one
+	ReturnTo   string      `json:"return_to,omitempty"`
+	Expires    time.Time   `json:"expires"`
+}
+
+// pending is what is being enrolled and awaits its first code.
+type pending struct {
+	Method      Method `json:"method"`
+	Name        string `json:"name,omitempty"`
+	Secret      []byte `json:"secret,omitempty"`      // of TOTP
+	Channel     string `json:"channel,omitempty"`     // of Webhook
+	Destination string `json:"destination,omitempty"` // of Webhook and Email: where the code goes
+	NewAddress  bool   `json:"new_address,omitempty"` // Email: the address is to be the account's, and is no factor by itself
 }
 
 // next is the one place that decides what comes next in a sign-in. Every act returns to it, and only StepDone makes a session.
@@ -83,7 +133,9 @@ func (a *attempt) next(f *factors, now time.Time) Step {
 		return StepPassword
 	case m.Code:
 		return StepCode
-	case m.Enroll:
+	case a.Pending != nil && a.Pending.NewAddress:
+		return StepConfirmAddress
+	case m.Enroll || a.Pending != nil:
 		return StepEnroll
 	case len(a.Codes) > 0:
 		return StepSaveCodes
@@ -105,7 +157,7 @@ func (t *tx) begin(u *userRecord, a attempt) (Progress, error) {
 	if err != nil {
 		return Progress{}, err
 	}
-	a.UserID, a.Expires = u.ID, t.now.Add(attemptLife)
+	a.UserID, a.Generation, a.Expires = u.ID, u.Generation, t.now.Add(attemptLife)
 	return t.proceed(u, &f, &a)
 }
 
@@ -114,16 +166,38 @@ func (t *tx) begin(u *userRecord, a attempt) (Progress, error) {
 func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
 	p := Progress{Step: a.next(f, t.now), ReturnTo: a.ReturnTo, UsedCode: a.UsedCode, CodesLeft: f.codesLeft()}
 	if p.Step == StepDone {
-		value, expires, err := t.finish(u, a)
-		p.Session, p.Expires = value, expires
+		err := t.finish(u, f, a, &p)
 		return p, err
 	}
-	if p.Step == StepEnroll && a.Secret == nil {
-		a.Secret = otp.NewSecret()
+	a.Waits = p.Step
+	if p.Step == StepEnroll && a.Pending == nil && slices.Contains(t.s.settings.Methods, TOTP) {
+		a.Pending = &pending{Method: TOTP, Secret: otp.NewSecret()}
+	}
+	if err := t.sendAtOnce(u, f, a); err != nil {
+		return p, err
 	}
 	ticket := randomBytes(secretSize)
 	p.Attempt = t.s.keys.seal(useAttempt, ticket)
 	return p, put(t, attemptKey(ticket), a, a.Expires)
+}
+
+// sendAtOnce sends the code for which a step waits, when there is only one to think of. Where too many have been sent the person has to
+// ask for the next one, and hears why.
+func (t *tx) sendAtOnce(u *userRecord, f *factors, a *attempt) (err error) {
+	switch {
+	case a.Sent != nil:
+		return nil
+	case a.Waits == StepCode:
+		if ways := t.s.ways(u, f, &a.Need); len(ways) > 0 && ways[0].Sends() {
+			err = t.sendByWay(u, f, a, ways[0])
+		}
+	case a.Pending != nil && a.Pending.Method != TOTP && (a.Waits == StepEnroll || a.Waits == StepConfirmAddress):
+		err = t.sendToPending(u, a)
+	}
+	if err != nil && KindOf(classify(err)) == TooManyMessages {
+		return nil
+	}
+	return err
 }
 
 // held is an attempt with what it is about.
@@ -153,8 +227,8 @@ func (s *Service) openAttempt(t store.Tx, value string, now time.Time) (*held, e
 	if h.user, found, err = userByID(t, h.attempt.UserID); err != nil {
 		return nil, err
 	}
-	if !found || h.user.Disabled {
-		return nil, fail(AttemptGone)
+	if !found || h.user.Disabled || h.user.Generation != h.attempt.Generation {
+		return nil, fail(AttemptGone) // also when the password it was begun with is no longer the one
 	}
 	if h.factors, err = loadFactors(t, h.user.ID); err != nil {
 		return nil, err
@@ -169,8 +243,8 @@ func (s *Service) openAttempt(t store.Tx, value string, now time.Time) (*held, e
 		}
 	}
 	h.step = h.attempt.next(&h.factors, now)
-	if h.step == StepDone || h.step == StepEnroll && h.attempt.Secret == nil {
-		return nil, fail(AttemptGone) // it waited for a factor that an operator has removed meanwhile
+	if h.step == StepDone || h.step == StepEnroll && h.attempt.Waits != StepEnroll {
+		return nil, fail(AttemptGone) // it waited for a factor that has been removed meanwhile
 	}
 	return h, nil
 }
@@ -199,19 +273,53 @@ func (s *Service) Attempt(ctx context.Context, value string) (v AttemptView, err
 		if err != nil {
 			return err
 		}
-		v = AttemptView{
-			Step: h.step, UserName: h.user.Name, ReturnTo: h.attempt.ReturnTo, StepUp: h.attempt.Session != "",
-			CodesLeft: h.factors.codesLeft(), Expires: h.attempt.Expires,
-		}
-		switch h.step {
-		case StepEnroll:
-			v.Secret, v.Issuer = h.attempt.Secret, s.settings.Issuer
-		case StepSaveCodes:
-			v.Codes = h.attempt.Codes
-		}
-		return nil
+		v, err = s.attemptView(t, h)
+		return err
 	})
 	return v, err
+}
+
+func (s *Service) attemptView(t store.Tx, h *held) (AttemptView, error) {
+	a := &h.attempt
+	v := AttemptView{
+		Step: h.step, UserName: h.user.Name, ReturnTo: a.ReturnTo, StepUp: a.Session != "", CodesLeft: h.factors.codesLeft(),
+		Expires: a.Expires,
+	}
+	switch h.step {
+	case StepCode:
+		v.Ways = s.ways(h.user, &h.factors, &a.Need)
+		v.CanTrust = s.mayTrust(a)
+	case StepEnroll:
+		v.Methods, v.Channels, v.First = s.enrollable(h.user, &h.factors), s.settings.Channels, !h.factors.enrolled()
+	case StepSaveCodes:
+		v.Codes = a.Codes
+	}
+	if p := a.Pending; p != nil && (h.step == StepEnroll || h.step == StepConfirmAddress) {
+		v.Pending = &PendingView{Method: p.Method, Name: p.Name, Channel: p.Channel, To: p.Destination}
+		if p.Method == TOTP {
+			v.Pending.Secret, v.Pending.Issuer = p.Secret, s.settings.Issuer
+		}
+	}
+	var err error
+	v.Sent, err = s.sentView(t, h)
+	return v, err
+}
+
+// sentView shows the code that the step waits for, if one was sent and can still be typed.
+func (s *Service) sentView(t store.Tx, h *held) (*SentView, error) {
+	c := h.attempt.Sent
+	if c == nil || (h.step == StepCode) == (c.Factor == "") || !s.now().Before(c.Expires) {
+		return nil, nil
+	}
+	d, _, err := get[delivery](t, deliveryKey(c.ID))
+	if err != nil {
+		return nil, err
+	}
+	v := &SentView{Method: c.Method, Factor: c.Factor, To: c.To, Expires: c.Expires, Again: c.At.Add(resendAfter), Failed: d.Failed}
+	if h.step == StepCode {
+		v.To = hint(c.To)
+	}
+	return v, nil
 }
 
 // StepUp begins to prove what a running session lacks for a requirement. When it lacks nothing, Progress is done and has no new
@@ -225,24 +333,13 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 		need.MaxAge = max(need.MaxAge, MinMaxAge)
 	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
-		r, found, err := getSession(t, x.ID)
+		o, err := t.openAccount(x)
 		if err != nil {
 			return p, err
 		}
-		u, exists, err := userByID(t, x.UserID)
-		if err != nil {
-			return p, err
-		}
-		if !found || !exists || u.Disabled || r.over(t.now, s.cache.lastSeen(x.ID)) {
-			return p, errNotSignedIn
-		}
-		f, err := loadFactors(t, u.ID)
-		if err != nil {
-			return p, err
-		}
-		a := attempt{Session: x.ID, Need: need, Proofs: r.Proofs, ReturnTo: returnTo}
-		if need.Level == LevelTwoFactor && !f.enrolled() {
-			if u.LinkNeeded {
+		a := attempt{Session: x.ID, Need: need, Proofs: o.session.Proofs, ReturnTo: returnTo}
+		if need.Level == LevelTwoFactor && !o.factors.enrolled() {
+			if o.user.LinkNeeded {
 				return p, fail(LinkNeeded)
 			}
 			a.Need.MaxAge = enrollAge
@@ -250,12 +347,12 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 				a.Need.MaxAge = min(need.MaxAge, enrollAge)
 			}
 		}
-		if a.next(&f, t.now) == StepDone {
+		if a.next(&o.factors, t.now) == StepDone {
 			return Progress{Step: StepDone, ReturnTo: returnTo}, nil
 		}
 		if _, err := t.reserve([]limit{stepUpLimit(x.ID)}); err != nil {
 			return p, err
 		}
-		return t.begin(u, a)
+		return t.begin(o.user, a)
 	})
 }

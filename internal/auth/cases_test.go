@@ -135,7 +135,7 @@ func TestOT18OT20PendingEnrollment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alice.Secret = v.Secret
+	alice.Secret = v.Pending.Secret
 	if again := alice.EnterPassword(t); again.Step != auth.StepDone {
 		t.Errorf("a pending secret is asked for at sign-in: %q", again.Step)
 	}
@@ -146,7 +146,7 @@ func TestOT18OT20PendingEnrollment(t *testing.T) {
 	enrolled := b.Enroll(t, auth.NewUser{Name: "enrolled"})
 	p = enrolled.EnterPassword(t)
 	v, err = b.Attempt(t.Context(), p.Attempt)
-	if err != nil || v.Step != auth.StepCode || v.Secret != nil || v.Codes != nil {
+	if err != nil || v.Step != auth.StepCode || v.Pending != nil || v.Codes != nil {
 		t.Errorf("OT-20: what an attempt of an enrolled person shows: %+v, %v", v, err)
 	}
 	_, err = b.ConfirmEnrollment(t.Context(), authtest.Client, p.Attempt, enrolled.Code())
@@ -219,7 +219,7 @@ func TestMF2MF3StepsOnlyInOrder(t *testing.T) {
 	_, err = b.Code(t.Context(), authtest.Client, p.Attempt, auth.Password, alice.Password)
 	wantKind(t, err, auth.BadInput, "MF-7: a password in place of a second factor")
 	_, err = b.Code(t.Context(), authtest.Client, p.Attempt, "email", "123456")
-	wantKind(t, err, auth.BadInput, "MF-7: a method that is not there")
+	wantKind(t, err, auth.NoSuchWay, "MF-7: a method that is not enrolled")
 }
 
 func TestMF4EnrolledFactorIsAskedUnderALaxRule(t *testing.T) {
@@ -302,7 +302,7 @@ func TestMF12SecondEnrollmentReplacesNothing(t *testing.T) {
 	}
 	alice.Finish(t, p1)
 	stranger := *alice
-	stranger.Secret = v2.Secret
+	stranger.Secret = v2.Pending.Secret
 	_, err = b.ConfirmEnrollment(t.Context(), authtest.Client, p2.Attempt, stranger.Code())
 	wantKind(t, err, auth.OutOfOrder, "confirming the second when the first is a factor")
 	alice.SignIn(t)

@@ -5,34 +5,51 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"time"
-
-	"github.com/nightlatch/nightlatch/internal/otp"
 )
 
-// Code takes a code at StepCode. For a code of an authenticator everything happens in one transaction: the try is counted, the step is
-// burned, the attempt is removed and the session is made, or none of it.
+// Code takes a code at StepCode, by one of the ways that the attempt offers. Everything happens in one transaction: the try is counted,
+// the code is burned, the attempt is removed and the session is made, or none of it.
 func (s *Service) Code(ctx context.Context, c Client, value string, m Method, code string) (Progress, error) {
-	switch m {
-	case TOTP:
-		return s.totpCode(ctx, c, value, code)
-	case BackupCode:
-		return s.backupCode(ctx, c, value, code)
-	}
-	return Progress{}, failf(BadInput, "%q is not a way to enter a code", m)
+	return s.takeCode(ctx, c, value, m, code, false)
 }
 
-func (s *Service) totpCode(ctx context.Context, c Client, value, code string) (Progress, error) {
+// CodeAndTrust is Code, and asks that this browser be trusted from then on, see Settings.Trust. Where that is not to be had it is
+// Code alone.
+func (s *Service) CodeAndTrust(ctx context.Context, c Client, value string, m Method, code string) (Progress, error) {
+	return s.takeCode(ctx, c, value, m, code, true)
+}
+
+func (s *Service) takeCode(ctx context.Context, c Client, value string, m Method, code string, trust bool) (Progress, error) {
+	if m == BackupCode {
+		return s.backupCode(ctx, c, value, code)
+	}
+	if !m.Second() {
+		return Progress{}, failf(BadInput, "%q is not a way to enter a code", m)
+	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
-		h, try, err := t.tryCode(value, StepCode, TOTP)
+		h, try, err := t.tryCode(value, StepCode, m)
 		if err != nil {
 			return p, err
 		}
-		if o := h.factors.burn(code, t.now, s.settings.PastSteps); o != right {
-			return p, t.refuseCode(h.user, try, o)
+		var o outcome
+		if m == TOTP {
+			o = h.factors.burn(code, t.now, s.settings.PastSteps)
+		} else if o, err = t.useSent(h, m, code); err != nil {
+			return p, err
 		}
+		if o != right {
+			return p, t.refuseCode(h, try, o)
+		}
+		h.attempt.Trust = trust && s.mayTrust(&h.attempt)
 		return t.acceptCode(h, try)
 	})
+}
+
+// mayTrust tells whether a browser can be trusted by what this attempt proves: a sign-in does, proving more does not.
+func (s *Service) mayTrust(a *attempt) bool {
+	return s.settings.Trust > 0 && a.Session == "" && a.Link == ""
 }
 
 // backupCode counts the try in one transaction, spends 25 ms on the hash outside any, and uses the code up in a second one that makes
@@ -62,10 +79,11 @@ func (s *Service) backupCode(ctx context.Context, c Client, value, code string) 
 			return p, err
 		}
 		if o := h.factors.use(index, hashes, t.now); o != right {
-			return p, t.refuseCode(h.user, try, o)
+			return p, t.refuseCode(h, try, o)
 		}
 		h.attempt.UsedCode = true
 		t.eventFor(h.user, Event{Type: EventBackupCode, Outcome: success, Method: BackupCode})
+		t.notify(h.user, Message{Kind: NoticeBackupCodeUsed, Left: h.factors.codesLeft()})
 		return t.acceptCode(h, try)
 	})
 }
@@ -77,12 +95,19 @@ type codeTry struct {
 	inARow int // failures, if it comes to one
 }
 
-// tryCode opens an attempt that waits at a step, and counts a try at it.
+// tryCode opens an attempt that waits at a step, and counts a try at it. At StepCode the method must be one of the ways that the attempt
+// offers: what a person has not enrolled, or what does not count here, is no code to be guessed at.
 func (t *tx) tryCode(value string, step Step, m Method) (*held, codeTry, error) {
 	try := codeTry{method: m}
 	h, err := t.openAttempt(value, step)
 	if err != nil {
 		return nil, try, err
+	}
+	if step == StepCode {
+		ways := t.s.ways(h.user, &h.factors, &h.attempt.Need)
+		if !slices.ContainsFunc(ways, func(w Way) bool { return w.Method == m }) {
+			return nil, try, fail(NoSuchWay)
+		}
 	}
 	if try.limits, err = t.codeLimits(h.user.ID, m); err != nil {
 		return nil, try, err
@@ -100,14 +125,23 @@ func (s *Service) giveBack(ctx context.Context, c Client, try codeTry, why error
 	return classify(why)
 }
 
-// refuseCode keeps the raised counters and says what was wrong.
-func (t *tx) refuseCode(u *userRecord, try codeTry, o outcome) error {
+// refuseCode keeps the raised counters, of the attempt too, and says what was wrong. The owner hears of it before it becomes a habit:
+// whoever types these codes knows the password.
+func (t *tx) refuseCode(h *held, try codeTry, o outcome) error {
 	e := Event{Type: EventCode, Outcome: failure, Method: try.method, Detail: row(try.inARow)}
 	why := WrongCode
 	if o == used {
 		e.Type, why = EventReplay, UsedCode
 	}
-	t.eventFor(u, e)
+	t.eventFor(h.user, e)
+	if try.inARow == freeTries {
+		t.notify(h.user, Message{Kind: NoticeWrongCodes})
+	}
+	if h.attempt.Sent != nil {
+		if err := put(t, h.key, h.attempt, h.attempt.Expires); err != nil {
+			return err
+		}
+	}
 	return t.refuse(fail(why))
 }
 
@@ -122,63 +156,14 @@ func (t *tx) acceptCode(h *held, try codeTry) (Progress, error) {
 	if err := t.clearCodes(h.user.ID); err != nil {
 		return Progress{}, err
 	}
+	if h.user.MailedPassword && try.method != Email {
+		h.user.MailedPassword = false
+		if err := t.saveUser(h.user); err != nil {
+			return Progress{}, err
+		}
+	}
 	h.attempt.prove(try.method, t.now)
 	return t.advance(h)
-}
-
-// ConfirmEnrollment takes the first code of the pending authenticator, which makes it a factor and burns that code. It makes the ten
-// backup codes, which the next step shows, and ends the person's other sessions: they were made with a password alone.
-func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code string) (Progress, error) {
-	var try codeTry
-	err := s.update(ctx, c, func(t *tx) (err error) {
-		var h *held
-		if h, try, err = t.tryCode(value, StepEnroll, TOTP); err != nil {
-			return err
-		}
-		if _, ok := otp.Match(h.attempt.Secret, code, t.now, s.settings.PastSteps, -1); !ok {
-			return t.refuseCode(h.user, try, wrong)
-		}
-		return nil
-	})
-	if err != nil {
-		return Progress{}, err
-	}
-	codes := newBackupCodes()
-	hashes, err := s.hasher.HashCodes(ctx, plainCodes(codes))
-	if err != nil {
-		return Progress{}, s.giveBack(ctx, c, try, err)
-	}
-	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
-		h, err := t.openAttempt(value, StepEnroll)
-		if err != nil {
-			return p, err
-		}
-		h.factors.enroll(h.attempt.Secret, hashes, t.now)
-		if h.factors.burn(code, t.now, s.settings.PastSteps) != right {
-			return p, t.refuseCode(h.user, try, wrong) // it ran out while the backup codes were hashed
-		}
-		h.attempt.Secret, h.attempt.Codes, h.attempt.Expires = nil, codes, t.now.Add(attemptLife)
-		if err := t.bindFactor(h); err != nil {
-			return p, err
-		}
-		return t.acceptCode(h, try)
-	})
-}
-
-// bindFactor is what a first factor means for everything else of its person.
-func (t *tx) bindFactor(h *held) error {
-	if err := t.endSessions(h.user, h.attempt.Session, h.user.Name, "a second factor was enrolled"); err != nil {
-		return err
-	}
-	if h.attempt.Session != "" {
-		// The session goes on with a password alone until the codes are saved: from now on that is not enough (MF-4).
-		t.changed = append(t.changed, h.attempt.Session)
-	}
-	if err := t.useEnrollmentLink(h); err != nil {
-		return err
-	}
-	t.eventFor(h.user, Event{Type: EventTwoFactorEnabled, Outcome: success, Method: TOTP})
-	return t.saveUser(h.user)
 }
 
 // SavedCodes says that the person has the backup codes. They are gone from the store with it, but for their hashes.

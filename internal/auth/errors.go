@@ -41,6 +41,8 @@ const (
 	TooManyMessages               // wait RetryAfter before the next message is sent
 	NoSuchWay                     // the person has no such factor, or it does not count here
 	LastFactor                    // the last factor goes only by turning two-factor sign-in off
+	BadDestination                // where codes should go is not acceptable, such as a telephone number without its country
+	BadAddress                    // this is not an e-mail address
 )
 
 // Error is every error of this package. Kind is for the program; Detail, where set, is a plain clause for an operator or a form; the
@@ -87,6 +89,8 @@ var kindNames = map[Kind]string{
 	TooManyMessages:   "too many messages were sent",
 	NoSuchWay:         "there is no such second factor",
 	LastFactor:        "this is the last second factor",
+	BadDestination:    "the destination is not acceptable",
+	BadAddress:        "the e-mail address is not acceptable",
 }
 
 func (e *Error) Error() string {

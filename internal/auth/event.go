@@ -31,24 +31,35 @@ type Event struct {
 
 // What events are called. docs/events.md lists them for operators.
 const (
-	EventSignIn           = "sign_in"            // a session was made
-	EventPassword         = "password"           // a password was wrong, or was right and more was needed than it
-	EventCode             = "code"               // a code was wrong
-	EventReplay           = "code_replay"        // a right code was used again
-	EventBackupCode       = "backup_code_used"   // a backup code was used up
-	EventStepUp           = "step_up"            // a session proved more
-	EventSignOut          = "sign_out"           // the person ended the session
-	EventSessionEnded     = "session_ended"      // an operator or a limit ended it
-	EventTwoFactorEnabled = "two_factor_enabled" // the first factor was confirmed
-	EventTwoFactorReset   = "two_factor_reset"   // an operator removed all factors
-	EventUserAdded        = "user_added"
-	EventUserDisabled     = "user_disabled"
-	EventUserEnabled      = "user_enabled"
-	EventUserDeleted      = "user_deleted"
-	EventUserUnlocked     = "user_unlocked" // an operator cleared the counters
-	EventLinkMade         = "link_made"
-	EventLinkUsed         = "link_used"
-	EventNotDelivered     = "not_delivered" // a mail or a webhook's message was given up
+	EventSignIn            = "sign_in"             // a session was made
+	EventPassword          = "password"            // a password was wrong, or was right and more was needed than it
+	EventCode              = "code"                // a code was wrong
+	EventReplay            = "code_replay"         // a right code was used again
+	EventBackupCode        = "backup_code_used"    // a backup code was used up
+	EventStepUp            = "step_up"             // a session proved more
+	EventSignOut           = "sign_out"            // the person ended the session
+	EventSessionEnded      = "session_ended"       // an operator or a limit ended it
+	EventTwoFactorEnabled  = "two_factor_enabled"  // the first factor was confirmed
+	EventTwoFactorReset    = "two_factor_reset"    // an operator removed all factors
+	EventTwoFactorDisabled = "two_factor_disabled" // the owner removed all factors
+	EventFactorAdded       = "factor_added"        // one more was confirmed
+	EventFactorRemoved     = "factor_removed"
+	EventFactorRenamed     = "factor_renamed"
+	EventBackupCodesMade   = "backup_codes_made" // new ones took the place of the old
+	EventPasswordChanged   = "password_changed"  // by its owner
+	EventPasswordReset     = "password_reset"    // through a mailed link
+	EventEmailChanged      = "email_changed"
+	EventTrusted           = "browser_trusted" // the person asked not to be asked for a code here
+	EventTrustEnded        = "browser_trust_ended"
+	EventTrustCopied       = "browser_trust_copied" // a ticket came a second time
+	EventUserAdded         = "user_added"
+	EventUserDisabled      = "user_disabled"
+	EventUserEnabled       = "user_enabled"
+	EventUserDeleted       = "user_deleted"
+	EventUserUnlocked      = "user_unlocked" // an operator cleared the counters
+	EventLinkMade          = "link_made"
+	EventLinkUsed          = "link_used"
+	EventNotDelivered      = "not_delivered" // a mail or a webhook's message was given up
 )
 
 const (

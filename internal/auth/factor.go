@@ -14,30 +14,51 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
-// FactorInfo describes an enrolled factor.
+// FactorInfo describes an enrolled factor. To is where codes go, whole: only its owner and operators get to see it.
 type FactorInfo struct {
 	ID       string    `json:"id"`
 	Method   Method    `json:"method"`
-	Name     string    `json:"name"`
+	Name     string    `json:"name"` // as the person called it; empty: not named
+	Channel  string    `json:"channel,omitempty"`
+	To       string    `json:"to,omitempty"`
 	Created  time.Time `json:"created"`
 	LastUsed time.Time `json:"last_used"`
 }
 
 // factors are all second factors of one user in one record, so that using one and changing another cannot pass each other by.
 type factors struct {
-	TOTP   []totpFactor `json:"totp,omitempty"`
-	Backup []backupCode `json:"backup,omitempty"`
+	Version string          `json:"version,omitempty"` // another one after each change of what is enrolled
+	TOTP    []totpFactor    `json:"totp,omitempty"`
+	Email   *emailFactor    `json:"email,omitempty"`
+	Webhook []webhookFactor `json:"webhook,omitempty"`
+	Backup  []backupCode    `json:"backup,omitempty"`
+}
+
+// named is what all factors have.
+type named struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name,omitempty"`
+	Created  time.Time `json:"created"`
+	LastUsed time.Time `json:"last_used"`
 }
 
 // totpFactor is a confirmed authenticator. Its secret never leaves the store again (OT-20): the page that shows one shows the pending
 // one of an attempt.
 type totpFactor struct {
-	ID       string    `json:"id"`
-	Name     string    `json:"name"`
-	Secret   []byte    `json:"secret"`
-	Created  time.Time `json:"created"`
-	LastUsed time.Time `json:"last_used"`
-	LastStep int64     `json:"last_step"` // burned: neither it nor an earlier one counts again (RFC 6238 §5.2)
+	named
+	Secret   []byte `json:"secret"`
+	LastStep int64  `json:"last_step"` // burned: neither it nor an earlier one counts again (RFC 6238 §5.2)
+}
+
+// emailFactor sends codes to the address of the account. That has been proven by a code, and a new address is proven before it takes
+// the place of the old one.
+type emailFactor struct{ named }
+
+// webhookFactor has codes delivered to a destination that was proven by one.
+type webhookFactor struct {
+	named
+	Channel     string `json:"channel"`
+	Destination string `json:"destination"`
 }
 
 // backupCode keeps UsedAt as a fact rather than being deleted: a store that lost a deletion would otherwise give the code back.
@@ -46,6 +67,11 @@ type backupCode struct {
 	UsedAt time.Time `json:"used_at,omitzero"`
 }
 
+const (
+	maxFactors    = 10 // of one method
+	maxFactorName = 64 // code points
+)
+
 func factorsKey(userID string) string { return "factors/" + userID }
 
 func loadFactors(t store.Tx, userID string) (factors, error) {
@@ -53,7 +79,53 @@ func loadFactors(t store.Tx, userID string) (factors, error) {
 	return f, err
 }
 
-func (f *factors) enrolled() bool { return len(f.TOTP) > 0 }
+// enrolled tells whether the person has a second factor. One that cannot be used at the moment, for want of a mail server say, is one
+// all the same: a broken configuration must not open accounts.
+func (f *factors) enrolled() bool { return f.count() > 0 }
+
+func (f *factors) count() int {
+	n := len(f.TOTP) + len(f.Webhook)
+	if f.Email != nil {
+		n++
+	}
+	return n
+}
+
+// each calls fn for every factor, the best methods first, with what is particular to it.
+func (f *factors) each(fn func(m Method, n *named, channel, to string)) {
+	for i := range f.TOTP {
+		fn(TOTP, &f.TOTP[i].named, "", "")
+	}
+	for i := range f.Webhook {
+		w := &f.Webhook[i]
+		fn(Webhook, &w.named, w.Channel, w.Destination)
+	}
+	if f.Email != nil {
+		fn(Email, &f.Email.named, "", "")
+	}
+}
+
+// byID finds a factor.
+func (f *factors) byID(id string) (m Method, n *named) {
+	f.each(func(method Method, x *named, _, _ string) {
+		if x.ID == id {
+			m, n = method, x
+		}
+	})
+	return m, n
+}
+
+// remove takes a factor away and tells whether it was there.
+func (f *factors) remove(id string) bool {
+	before := f.count()
+	f.TOTP = slices.DeleteFunc(f.TOTP, func(x totpFactor) bool { return x.ID == id })
+	f.Webhook = slices.DeleteFunc(f.Webhook, func(x webhookFactor) bool { return x.ID == id })
+	if f.Email != nil && f.Email.ID == id {
+		f.Email = nil
+	}
+	f.Version = newID()
+	return f.count() < before
+}
 
 func (f *factors) codesLeft() int {
 	left := 0
@@ -73,11 +145,24 @@ func (f *factors) hashes() []string {
 	return h
 }
 
-// enroll makes a confirmed secret a factor, with a new set of backup codes.
-func (f *factors) enroll(secret []byte, backupHashes []string, now time.Time) {
-	f.TOTP = append(f.TOTP, totpFactor{ID: newID(), Name: "Authenticator app", Secret: secret, Created: now.UTC(), LastStep: -1})
+// enroll makes what was confirmed a factor.
+func (f *factors) enroll(p *pending, now time.Time) {
+	n := named{ID: newID(), Name: p.Name, Created: now.UTC()}
+	switch p.Method {
+	case TOTP:
+		f.TOTP = append(f.TOTP, totpFactor{named: n, Secret: p.Secret, LastStep: -1})
+	case Email:
+		f.Email = &emailFactor{n}
+	case Webhook:
+		f.Webhook = append(f.Webhook, webhookFactor{named: n, Channel: p.Channel, Destination: p.Destination})
+	}
+	f.Version = newID()
+}
+
+// setBackup replaces the backup codes: the older ones are dead.
+func (f *factors) setBackup(hashes []string) {
 	f.Backup = nil
-	for _, hash := range backupHashes {
+	for _, hash := range hashes {
 		f.Backup = append(f.Backup, backupCode{Hash: hash})
 	}
 }
@@ -97,7 +182,7 @@ func (f *factors) burn(code string, now time.Time, pastSteps int) outcome {
 	for i := range f.TOTP {
 		d := &f.TOTP[i]
 		if step, ok := otp.Match(d.Secret, code, now, pastSteps, d.LastStep); ok {
-			d.LastStep, d.LastUsed = step, now
+			d.LastStep, d.LastUsed = step, now.UTC()
 			return right
 		}
 		if _, ok := otp.Match(d.Secret, code, now, pastSteps, -1); ok {

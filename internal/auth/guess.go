@@ -6,17 +6,18 @@ package auth
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 )
 
 // Guessing is slowed by counters that live in the store, so that neither a restart nor a reload gives tries back, and that are raised
 // before a secret is checked, so that parallel tries cannot slip past them.
 //
-//	password   per name and network   waits after 5 failures
-//	password   per name               waits after 5, stops at 50; not consulted from a network the person has signed in from
-//	code       per user and factor    waits after 5, stops at 50, however right the password was
-//	any        per network            a hundred failures an hour; not counted for a person at a network they have signed in from
+//	password   per name and network   waits after 5 failures, stops at 50
+//	password   per name               waits after 5, stops at 50
+//	password   per name and browser   waits after 5, stops at 50; instead of all others, in a browser the person has signed in with
+//	code       per user and method    waits after 5, stops at 50, however right the password was
+//	any        per network            a hundred failures an hour, of IPv6 for the /64, and four hundred for the /48; not counted for a
+//	                                  person in a browser they have signed in with
 //
 // A try that is refused writes nothing, neither a counter nor an event: whoever hammers must not fill the store.
 //
@@ -30,8 +31,6 @@ const (
 	leakTries   = 100              // failures that a leaking counter may hold …
 	leakEvery   = 36 * time.Second // … and how soon one of them is forgotten
 	counterLife = 7 * 24 * time.Hour
-	knownLife   = 90 * 24 * time.Hour
-	knownMost   = 20
 )
 
 // counter is how often something has failed in a row, or, for a network, how many failures it has not yet worked off.
@@ -151,15 +150,18 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 	return nil
 }
 
-// passwordLimits are the counters of a typed password. known tells that the person has signed in from this network before: then what
-// strangers fail at elsewhere, or at other names behind the same address, does not count, or anybody could lock the owner out
+// passwordLimits are the counters of a typed password. In a browser that the person has signed in with, only what fails there counts:
+// neither what strangers fail at elsewhere, nor at other names behind the same address, or anybody could lock the owner out
 // (ASVS 6.1.1).
 func (t *tx) passwordLimits(nameKey string, known bool) []limit {
-	here := limit{key: "guess/pwd/" + nameKey + "/" + network(t.client.Address), stops: true, life: counterLife}
+	key := "guess/pwd/" + nameKey
 	if known {
-		return []limit{here}
+		return []limit{{key: key + "/browser/" + t.browser(), stops: true, life: counterLife}}
 	}
-	return []limit{here, {key: "guess/pwd/" + nameKey, stops: true, life: counterLife}, t.networkLimit()}
+	return append([]limit{
+		{key: key + "/" + network(t.client.Address), stops: true, life: counterLife},
+		{key: key, stops: true, life: counterLife},
+	}, t.networkLimits()...)
 }
 
 // codeLimits are the counters of a code. They follow the user, not the attempt, so that starting over with the right password gives no
@@ -168,13 +170,19 @@ func (t *tx) codeLimits(userID string, m Method) ([]limit, error) {
 	limits := []limit{{key: codeKey(userID, m), stops: true}}
 	known, err := t.isKnown(userID)
 	if !known {
-		limits = append(limits, t.networkLimit())
+		limits = append(limits, t.networkLimits()...)
 	}
 	return limits, err
 }
 
-func (t *tx) networkLimit() limit {
-	return leaking("guess/net/"+network(t.client.Address), leakTries, leakEvery)
+// networkLimits are the counters of where somebody comes from. Whoever has a /48 has 65536 times a /64, so that counts too, more
+// generously: it may be a whole company.
+func (t *tx) networkLimits() []limit {
+	limits := []limit{leaking("guess/net/"+network(t.client.Address), leakTries, leakEvery)}
+	if wide, is := wideNetwork(t.client.Address); is {
+		limits = append(limits, leaking("guess/net/"+wide, wideFactor*leakTries, leakEvery/wideFactor))
+	}
+	return limits
 }
 
 // stepUpLimit bounds how many step-ups a session begins, a hundred in hand and one more every leakEvery. A link is enough to begin
@@ -183,9 +191,12 @@ func stepUpLimit(sessionID string) limit {
 	return leaking("step-up/"+sessionID, leakTries, leakEvery)
 }
 
+// accountLimit bounds what a session changes about its account: each change is an event, and some are a mail.
+func accountLimit(sessionID string) limit { return leaking("account/"+sessionID, leakTries, leakEvery) }
+
 func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }
 
-var secondMethods = []Method{TOTP, BackupCode}
+var secondMethods = []Method{TOTP, Email, Webhook, BackupCode}
 
 // clearCodes forgets the failures of all factors: a proof with one of them clears the others (DESIGN: "until another factor, a backup
 // code or an operator clears it").
@@ -199,57 +210,31 @@ func (t *tx) clearCodes(userID string) error {
 }
 
 // network is what counts as one place to guess from: an IPv4 address, or the /64 that one IPv6 subscriber has at the least.
-func network(a netip.Addr) string {
+func network(a netip.Addr) string { return prefix(a, 32, 64) }
+
+// wideFactor is how many times more failures a /48 may have than one of its /64.
+const wideFactor = 4
+
+// wideNetwork is the /48 of an IPv6 address.
+func wideNetwork(a netip.Addr) (string, bool) {
+	if a = a.Unmap(); !a.Is6() {
+		return "", false
+	}
+	return prefix(a, 32, 48), true
+}
+
+func prefix(a netip.Addr, bits4, bits6 int) string {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() {
 		return "unknown"
 	}
-	bits := 32
+	bits := bits4
 	if a.Is6() {
-		bits = 64
+		bits = bits6
 	}
 	p, err := a.Prefix(bits)
 	if err != nil {
 		return "unknown"
 	}
 	return p.Masked().String()
-}
-
-// knownNetwork is one that a person has finished a sign-in from.
-type knownNetwork struct {
-	Network string    `json:"network"`
-	At      time.Time `json:"at"`
-}
-
-func knownKey(userID string) string { return "known/" + userID }
-
-// isKnown tells whether the person has signed in from this network. Where the address is not known, nobody is: a listener that tells no
-// addresses would make one network of all strangers and the owner.
-func (t *tx) isKnown(userID string) (bool, error) {
-	if !t.client.Address.IsValid() {
-		return false, nil
-	}
-	known, _, err := get[[]knownNetwork](t, knownKey(userID))
-	if err != nil {
-		return false, err
-	}
-	n := network(t.client.Address)
-	return slices.ContainsFunc(known, func(k knownNetwork) bool {
-		return k.Network == n && t.now.Sub(k.At) < knownLife
-	}), nil
-}
-
-func (t *tx) remember(userID string) error {
-	if !t.client.Address.IsValid() {
-		return nil
-	}
-	known, _, err := get[[]knownNetwork](t, knownKey(userID))
-	if err != nil {
-		return err
-	}
-	n := network(t.client.Address)
-	known = slices.DeleteFunc(known, func(k knownNetwork) bool { return k.Network == n })
-	known = append(known, knownNetwork{Network: n, At: t.now})
-	known = known[max(len(known)-knownMost, 0):]
-	return put(t, knownKey(userID), known, t.now.Add(knownLife))
 }

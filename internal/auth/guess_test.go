@@ -192,7 +192,7 @@ func TestStoppedCodeUnlockedByOperator(t *testing.T) {
 	}
 }
 
-// TestBF17StrangersDoNotLockTheOwnerOut: the owner's own network goes on, while strangers are stopped at the same number of tries that
+// TestBF17StrangersDoNotLockTheOwnerOut: the owner's own browser goes on, while strangers are stopped at the same number of tries that
 // a name without an account is stopped at.
 func TestBF17StrangersDoNotLockTheOwnerOut(t *testing.T) {
 	b := authtest.New(t)
@@ -216,21 +216,21 @@ func TestBF17StrangersDoNotLockTheOwnerOut(t *testing.T) {
 		t.Errorf("tries before the stop: %v, want 50 for each", stopped)
 	}
 	_, err := b.SignIn(t.Context(), elsewhere(5000), ceo.Credentials())
-	wantKind(t, err, auth.Stopped, "the right password from a network never seen")
+	wantKind(t, err, auth.Stopped, "the right password in a browser never seen")
 	if p := ceo.EnterPassword(t); p.Step != auth.StepCode {
-		t.Errorf("the owner from their own network: %+v", p)
+		t.Errorf("the owner in their own browser: %+v", p)
 	}
 }
 
-// TestBF17NobodyIsKnownWithoutAnAddress: the counter of the name holds where all addresses are the same unknown one.
-func TestBF17NobodyIsKnownWithoutAnAddress(t *testing.T) {
+// TestBF17AnAddressMakesNobodyKnown: who shares an address with the owner, or has a browser cookie of their own, is a stranger.
+func TestBF17AnAddressMakesNobodyKnown(t *testing.T) {
 	b := authtest.New(t)
-	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
-	if _, err := b.SignIn(t.Context(), auth.Client{}, alice.Credentials()); err != nil {
+	alice, mallory := b.AddUser(t, auth.NewUser{Name: "alice"}), b.Enroll(t, auth.NewUser{Name: "mallory"})
+	if _, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials()); err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		_, err := b.SignIn(t.Context(), auth.Client{}, auth.Credentials{Name: "alice", Password: "wrong"})
+		_, err := b.SignIn(t.Context(), mallory.Client(), auth.Credentials{Name: "alice", Password: "wrong"})
 		wantKind(t, err, auth.WrongCredentials, "a wrong password")
 	}
 	_, err := b.SignIn(t.Context(), elsewhere(1), alice.Credentials())
@@ -264,7 +264,7 @@ func TestNetworkBudget(t *testing.T) {
 	if n := b.Store.Sets() - sets; n != 0 || b.Store.Updates()-updates != 100 {
 		t.Errorf("a hundred refused tries wrote %d records, want none", n)
 	}
-	owner.SignIn(t) // behind the same address as the sprayer, and known there
+	owner.SignIn(t) // behind the same address as the sprayer, in a browser that is known
 	b.Clock.Move(7 * time.Second)
 	_, err = b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "another", Password: "x"})
 	wantKind(t, err, auth.WrongCredentials, "after one failure is forgotten")

@@ -81,3 +81,28 @@ func (s *Service) saveLastSeen(ctx context.Context) error {
 	}
 	return nil
 }
+
+// maxTasks is how many tasks may wait.
+const maxTasks = 64
+
+// later has a task done after the answer, so that the time of the answer says nothing about it. When too many wait it is Busy.
+func (c *core) later(task func(context.Context)) error {
+	select {
+	case c.tasks <- task:
+		return nil
+	default:
+		return retry(Busy, 2*time.Second)
+	}
+}
+
+// doTasks does one task after another. What still waits when the service is closed is not done: a person asks again.
+func (c *core) doTasks(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case task := <-c.tasks:
+			task(ctx)
+		}
+	}
+}

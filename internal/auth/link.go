@@ -18,6 +18,7 @@ const (
 	SetupLink    LinkKind = "setup"     // makes the first administrator; 1 hour
 	InviteLink   LinkKind = "invite"    // sets the password of a new user and enrolls; 24 hours
 	ReenrollLink LinkKind = "re-enroll" // after an operator's reset: enrolls again, with the password; 1 hour
+	ResetLink    LinkKind = "reset"     // mailed to somebody who forgot the password: sets a new one; 30 minutes
 )
 
 // Link is what a page may show of a one-time link before it is used. Looking at a link consumes nothing.
@@ -46,6 +47,7 @@ var linkLife = map[LinkKind]time.Duration{
 	SetupLink:    time.Hour,
 	InviteLink:   24 * time.Hour,
 	ReenrollLink: time.Hour,
+	ResetLink:    30 * time.Minute,
 }
 
 // newestSetupKey holds the digest of the newest setup link, as userRecord.Invite does for a person: a newer link kills the older.
@@ -62,8 +64,15 @@ func (t *tx) newLink(kind LinkKind, u *userRecord) (NewLink, error) {
 		}
 		t.event(Event{Type: EventLinkMade, Actor: operator, Outcome: success, Detail: string(kind)})
 	} else {
-		r.UserID, u.Invite = u.ID, d
-		t.eventFor(u, Event{Type: EventLinkMade, Actor: operator, Outcome: success, Detail: string(kind)})
+		r.UserID = u.ID
+		actor := operator
+		if kind == ResetLink {
+			// Anybody may ask for one, so it has a place of its own: it must not kill what an operator has handed out.
+			u.Reset, actor = d, "anonymous"
+		} else {
+			u.Invite = d
+		}
+		t.eventFor(u, Event{Type: EventLinkMade, Actor: actor, Outcome: success, Detail: string(kind)})
 		if err := t.saveUser(u); err != nil {
 			return NewLink{}, err
 		}
@@ -116,7 +125,14 @@ func (s *Service) openLink(t store.Tx, token string, now time.Time) (linkRecord,
 	if err != nil {
 		return l, nil, err
 	}
-	if !found || u.Invite != d || u.Disabled {
+	if !found || u.Disabled {
+		return l, nil, fail(LinkGone)
+	}
+	newest := u.Invite
+	if l.Kind == ResetLink {
+		newest = u.Reset
+	}
+	if newest != d {
 		return l, nil, fail(LinkGone)
 	}
 	return l, u, nil

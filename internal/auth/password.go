@@ -40,12 +40,30 @@ func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progr
 			t.eventFor(owner, Event{Type: EventPassword, Outcome: refused, Method: Password, Detail: "a link is needed to enroll"})
 			return p, t.refuse(fail(LinkNeeded))
 		}
-		return t.begin(owner, attempt{
+		a := attempt{
 			Need: Requirement{Level: LevelPassword}, Proofs: []Proof{{Password, t.now.UTC()}},
-			Remember: in.Remember, ReturnTo: in.ReturnTo,
-		})
+			Remember: in.Remember, ReturnTo: in.ReturnTo, Failures: right.inARow > manyFailures,
+		}
+		f, err := loadFactors(t, owner.ID)
+		if err != nil {
+			return p, err
+		}
+		var ticket Progress
+		is, err := t.trusted(owner, &f, &ticket)
+		if err != nil {
+			return p, err
+		}
+		if is {
+			a.prove(TrustedBrowser, t.now)
+		}
+		p, err = t.begin(owner, a)
+		p.Trusted, p.TrustedExpires = ticket.Trusted, ticket.TrustedExpires
+		return p, err
 	})
 }
+
+// manyFailures is how many wrong passwords before the right one are worth a notice.
+const manyFailures = 10
 
 // ReenterPassword gives a running step-up the password again.
 func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain string) (p Progress, err error) {
@@ -80,15 +98,15 @@ func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain st
 type rightPassword struct {
 	user   *userRecord // as it was when the password was checked
 	limits []limit     // what was reserved for the try
+	inARow int         // what it would have been had it failed
 	rehash string      // a new hash, when the stored one is of older parameters
 }
 
 // verifyPassword reserves a try, checks the password outside any transaction, and takes note of a wrong one.
 func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain string) (rightPassword, error) {
 	var r rightPassword
-	var inARow int
 	err := s.update(ctx, c, func(t *tx) (err error) {
-		r, inARow, err = t.reservePassword(Canonical(name))
+		r, err = t.reservePassword(Canonical(name))
 		return err
 	})
 	if err != nil {
@@ -103,7 +121,7 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 		if !checked {
 			return t.release(r.limits, false) // it was not looked at: give the try back
 		}
-		t.passwordEvent(r.user, inARow)
+		t.passwordEvent(r.user, r.inARow)
 		return nil
 	})
 	switch {
@@ -116,19 +134,19 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 }
 
 // reservePassword finds whose password it would be, nobody's included, and raises the counters.
-func (t *tx) reservePassword(canonical string) (r rightPassword, inARow int, err error) {
+func (t *tx) reservePassword(canonical string) (r rightPassword, err error) {
 	var known bool
 	if r.user, _, err = t.s.userByName(t, canonical); err != nil {
-		return r, 0, err
+		return r, err
 	}
 	if r.user != nil {
 		if known, err = t.isKnown(r.user.ID); err != nil {
-			return r, 0, err
+			return r, err
 		}
 	}
 	r.limits = t.passwordLimits(t.s.keys.nameKey(canonical), known)
-	inARow, err = t.reserve(r.limits)
-	return r, inARow, err
+	r.inARow, err = t.reserve(r.limits)
+	return r, err
 }
 
 // isRight spends the time of one hash whoever it is (BF-13), and of a second one where the first is out of date.

@@ -111,8 +111,12 @@ func (req *Requirement) missing(proofs []Proof, enrolled bool, now time.Time) mi
 	return m
 }
 
-// counts tells whether a method is a second factor that this requirement accepts. A backup code stands in for any factor.
+// counts tells whether a method is a second factor that this requirement accepts. A backup code stands in for any factor. A trusted
+// browser stands in for one that was proven some time ago, so it counts only where neither the time nor the method matters.
 func (req *Requirement) counts(m Method) bool {
+	if m == TrustedBrowser {
+		return req.MaxAge <= 0 && len(req.Methods) == 0
+	}
 	return m.Second() && (len(req.Methods) == 0 || m == BackupCode || slices.Contains(req.Methods, m))
 }
 

@@ -96,6 +96,8 @@ type core struct {
 	log    *slog.Logger
 	cache  cache
 
+	tasks chan func(context.Context) // see later
+
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
@@ -106,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{store: cfg.Store, keys: k, now: cfg.Now, hasher: cfg.Hasher, log: cfg.Log}
+	c := &core{store: cfg.Store, keys: k, now: cfg.Now, hasher: cfg.Hasher, log: cfg.Log, tasks: make(chan func(context.Context), maxTasks)}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -120,6 +122,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	s := (&Service{core: c}).With(View{Settings: DefaultSettings})
 	ctx, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	c.done.Go(func() { s.keepHouse(ctx) })
+	c.done.Go(func() { c.doTasks(ctx) })
 	return s, nil
 }
 

@@ -179,9 +179,14 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 }
 
 // finish makes the session of an attempt that lacks nothing, or rotates the one that proved more.
-func (t *tx) finish(u *userRecord, a *attempt) (value string, expires time.Time, err error) {
+func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
+	if a.TurnOff {
+		if err := t.turnOff(u, f, a); err != nil {
+			return err
+		}
+	}
 	if a.Session != "" {
-		return t.rotate(u, a)
+		return t.rotate(u, a, p)
 	}
 	r := sessionRecord{
 		UserID: u.ID, Proofs: a.Proofs, Created: t.now.UTC(), LastSeen: t.now.UTC(), Remember: a.Remember,
@@ -190,53 +195,85 @@ func (t *tx) finish(u *userRecord, a *attempt) (value string, expires time.Time,
 	}
 	if a.Remember {
 		r.Idle, r.Expires = t.s.settings.Remember, t.now.Add(t.s.settings.Remember).UTC()
-		expires = r.Expires
 	}
 	id := randomBytes(idSize)
 	r.ID = hex.EncodeToString(id)
 	if _, found, err := get[sessionRecord](t, sessionKey(r.ID)); err != nil || found {
-		return "", expires, fmt.Errorf("making a session id: taken %t: %w", found, err)
+		return fmt.Errorf("making a session id: taken %t: %w", found, err)
 	}
 	u.SessionIDs = slices.DeleteFunc(u.SessionIDs, func(x ref) bool { return !t.now.Before(x.Expires) })
 	for len(u.SessionIDs) >= maxSessions {
 		oldest := u.SessionIDs[0].ID
 		u.SessionIDs = u.SessionIDs[1:]
 		if err := t.endSession(u, oldest, u.Name, "too many sessions"); err != nil {
-			return "", expires, err
+			return err
 		}
 	}
 	u.SessionIDs = append(u.SessionIDs, ref{ID: r.ID, Expires: r.Expires})
-	if err := t.saveUser(u); err != nil {
-		return "", expires, err
-	}
-	if err := t.remember(u.ID); err != nil {
-		return "", expires, err
-	}
 	t.eventFor(u, Event{Type: EventSignIn, Outcome: success, Method: second(a.Proofs), Session: r.ID})
-	return t.ticketFor(id, &r), expires, put(t, sessionKey(r.ID), r, r.Expires)
+	if err := t.welcome(u, f, a, p); err != nil {
+		return err
+	}
+	if err := t.saveUser(u); err != nil {
+		return err
+	}
+	return t.issue(id, &r, p)
+}
+
+// welcome does what a sign-in means for the browser and for what the owner is told.
+func (t *tx) welcome(u *userRecord, f *factors, a *attempt, p *Progress) (err error) {
+	var isNew bool
+	if p.Browser, isNew, err = t.knowBrowser(u.ID); err != nil {
+		return err
+	}
+	if t.client.Language != "" {
+		u.Language = t.client.Language
+	}
+	switch {
+	case a.Failures:
+		t.notify(u, Message{Kind: NoticeAfterFailures})
+	case isNew:
+		t.notify(u, Message{Kind: NoticeNewBrowser})
+	}
+	if a.Trust {
+		p.Trusted, p.TrustedExpires, err = t.trust(u, f)
+	}
+	return err
+}
+
+// issue draws a new ticket for a session and stores it.
+func (t *tx) issue(id []byte, r *sessionRecord, p *Progress) error {
+	p.Session = t.ticketFor(id, r)
+	if r.Remember {
+		p.Expires = r.Expires
+	}
+	return put(t, sessionKey(r.ID), r, r.Expires)
 }
 
 // rotate gives a session new proofs and a new ticket. Its end stays where it was: proving more must not keep a session alive for ever
 // (SE-10).
-func (t *tx) rotate(u *userRecord, a *attempt) (value string, expires time.Time, err error) {
+func (t *tx) rotate(u *userRecord, a *attempt, p *Progress) error {
 	r, found, err := getSession(t, a.Session)
 	if err != nil {
-		return "", expires, err
+		return err
 	}
 	if !found || r.over(t.now, t.s.cache.lastSeen(r.ID)) {
-		return "", expires, fail(AttemptGone)
+		return fail(AttemptGone)
 	}
+	r.Proofs = a.Proofs
+	t.eventFor(u, Event{Type: EventStepUp, Outcome: success, Method: second(a.Proofs), Session: r.ID})
+	return t.renew(&r, p)
+}
+
+// renew gives a session another ticket.
+func (t *tx) renew(r *sessionRecord, p *Progress) error {
 	id, err := hex.DecodeString(r.ID)
 	if err != nil {
-		return "", expires, fmt.Errorf("decoding a session id: %w", err)
+		return fmt.Errorf("decoding a session id: %w", err)
 	}
-	r.Proofs, r.LastSeen = a.Proofs, t.now.UTC()
-	if r.Remember {
-		expires = r.Expires
-	}
+	r.LastSeen = t.now.UTC()
 	t.changed = append(t.changed, r.ID)
-	t.eventFor(u, Event{Type: EventStepUp, Outcome: success, Method: second(a.Proofs), Session: r.ID})
-	return t.ticketFor(id, &r), expires, put(t, sessionKey(r.ID), r, r.Expires)
+	return t.issue(id, r, p)
 }
 
 // ticketFor draws a new secret, of which the record keeps the digest.
@@ -247,11 +284,11 @@ func (t *tx) ticketFor(id []byte, r *sessionRecord) (value string) {
 	return t.s.keys.seal(useSession, ticket)
 }
 
-// second is the second factor among proofs, for events; the newest one, or the password when there is none.
+// second is the second factor among proofs, or what stood in for it, for events; the newest one, or the password when there is none.
 func second(proofs []Proof) Method {
 	newest := Proof{Method: Password}
 	for _, p := range proofs {
-		if p.Method.Second() && !p.At.Before(newest.At) {
+		if p.Method != Password && !p.At.Before(newest.At) {
 			newest = p
 		}
 	}
@@ -338,7 +375,7 @@ func (s *Service) RevokeSession(ctx context.Context, c Client, id string) error 
 // RevokeSessions ends all sessions of a person and returns how many there were.
 func (s *Service) RevokeSessions(ctx context.Context, c Client, name string) (n int, err error) {
 	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
-		if err := t.endSessions(u, "", operator, "all sessions were ended"); err != nil {
+		if err := t.endElsewhere(u, "", operator, "all sessions were ended"); err != nil {
 			return err
 		}
 		n = len(t.ended)

@@ -76,7 +76,7 @@ func TestStoryFirstAdministrator(t *testing.T) {
 	}
 
 	v, err := b.Attempt(ctx, p.Attempt)
-	if err != nil || len(v.Secret) != 20 || v.UserName != "admin" {
+	if err != nil || len(v.Pending.Secret) != 20 || v.UserName != "admin" {
 		t.Fatalf("the enrollment: %+v, %v", v, err)
 	}
 	_, err = b.ConfirmEnrollment(ctx, authtest.Client, p.Attempt, "000000")

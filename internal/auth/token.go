@@ -31,6 +31,7 @@ type keys struct {
 	envelope *securecookie.SecureCookie
 	form     []byte // HMAC of form tokens
 	index    []byte // HMAC of names in store keys
+	code     []byte // HMAC of codes that were sent
 }
 
 func deriveKeys(master []byte) (keys, error) {
@@ -47,7 +48,7 @@ func deriveKeys(master []byte) (keys, error) {
 	env := securecookie.New(derive("cookie"), nil)
 	env.SetSerializer(rawBytes{})
 	env.MaxAge(0) // the record in the store says when a session ends; the envelope only says that we made it
-	return keys{envelope: env, form: derive("form"), index: derive("index")}, nil
+	return keys{envelope: env, form: derive("form"), index: derive("index"), code: derive("code")}, nil
 }
 
 // rawBytes is the encoder of the envelope: bytes as they are, never gob or JSON of what a client sent (ASVS 1.5.2).

@@ -54,11 +54,17 @@ type UserDetail struct {
 // userRecord is a User as stored.
 type userRecord struct {
 	User
-	Password   string `json:"password,omitempty"`     // PHC string; empty until an invite is accepted
-	LinkNeeded bool   `json:"link_needed,omitempty"`  // an operator reset the factors: the next is enrolled by link only
-	Invite     string `json:"invite,omitempty"`       // digest of the newest link of this person; older ones are dead
-	SessionIDs []ref  `json:"session_refs,omitempty"` // at most maxSessions, oldest first
-	Language   string `json:"language,omitempty"`     // of the pages at the last sign-in (BCP 47), for mails
+	Password   string `json:"password,omitempty"`   // PHC string; empty until an invite is accepted
+	Generation int    `json:"generation,omitempty"` // counts changes of the password; a sign-in begun before one is over
+	// MailedPassword says that the password was set through the mailbox and nothing but the mailbox has been proven since: until then a
+	// code to the same mailbox is no second factor.
+	MailedPassword bool   `json:"mailed_password,omitempty"`
+	Reset          string `json:"reset,omitempty"`        // digest of the newest mailed reset link
+	LinkNeeded     bool   `json:"link_needed,omitempty"`  // an operator reset the factors: the next is enrolled by link only
+	Invite         string `json:"invite,omitempty"`       // digest of the newest link of this person; older ones are dead
+	SessionIDs     []ref  `json:"session_refs,omitempty"` // at most maxSessions, oldest first
+	Trusted        []ref  `json:"trusted,omitempty"`      // browsers, at most maxTrusted, oldest first
+	Language       string `json:"language,omitempty"`     // of the pages at the last sign-in (BCP 47), for mails
 }
 
 // ref names a session of a user. The list is read with Get and so keeps the limit exact under parallel sign-ins.
@@ -106,11 +112,71 @@ func checkProfile(in NewUser) error {
 	if utf8.RuneCountInString(in.FullName) > 128 || !printable(in.FullName) {
 		return failf(BadInput, "the display name must be at most 128 printable characters")
 	}
-	if in.Email != "" {
-		a, err := mail.ParseAddress(in.Email)
-		if err != nil || a.Address != in.Email || len(in.Email) > 254 || !printable(in.Email) {
-			return failf(BadInput, "%q is not an e-mail address", in.Email)
+	if in.Email != "" && !validAddress(in.Email) {
+		return failf(BadInput, "%q is not an e-mail address", in.Email)
+	}
+	return nil
+}
+
+// maxAddress is the size in bytes of an e-mail address (RFC 5321 §4.5.3.1.3, less the brackets).
+const maxAddress = 254
+
+// validAddress takes one plain address: no name, no comment, no list, nothing that could end a header line (ML-1).
+func validAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && len(s) <= maxAddress && printable(s) && !strings.ContainsAny(s, "\"(),:;<>[\\] ")
+}
+
+// canonicalAddress is how two addresses are compared. Only ASCII letters lose their case: to fold more would make one address of two,
+// such as the Kelvin sign and a k (RE-6). Mail goes to the stored spelling.
+func canonicalAddress(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
 		}
+		return r
+	}, strings.TrimSpace(s))
+}
+
+func (k *keys) emailIndex(address string) string {
+	return "email/" + k.nameKey(canonicalAddress(address))
+}
+
+// idsByEmail are the people of an address. Several may share one.
+func (t *tx) idsByEmail(address string) ([]string, error) {
+	ids, _, err := get[[]string](t, t.s.keys.emailIndex(address))
+	return ids, err
+}
+
+// setEmail changes the address of a person, and by what they are found. The caller saves the user.
+func (t *tx) setEmail(u *userRecord, address string) error {
+	if u.Email != "" {
+		ids, err := t.idsByEmail(u.Email)
+		if err != nil {
+			return err
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == u.ID })
+		if err := t.putIDs(t.s.keys.emailIndex(u.Email), ids); err != nil {
+			return err
+		}
+	}
+	u.Email = address
+	if address == "" {
+		return nil
+	}
+	ids, err := t.idsByEmail(address)
+	if err != nil {
+		return err
+	}
+	return t.putIDs(t.s.keys.emailIndex(address), append(ids, u.ID))
+}
+
+func (t *tx) putIDs(key string, ids []string) error {
+	if len(ids) > 0 {
+		return put(t, key, ids, time.Time{})
+	}
+	if err := t.Delete(key); err != nil {
+		return fmt.Errorf("deleting an index: %w", err)
 	}
 	return nil
 }
@@ -166,12 +232,15 @@ func (t *tx) createUser(in NewUser, passwordHash string) (*userRecord, error) {
 	slices.Sort(groups)
 	u := &userRecord{
 		User: User{
-			ID: newID() + newID(), Name: name, FullName: in.FullName, Email: in.Email,
+			ID: newID() + newID(), Name: name, FullName: in.FullName,
 			Groups: slices.Compact(groups), Admin: in.Admin, Created: t.now.UTC(),
 		},
 		Password: passwordHash,
 	}
 	if err := put(t, index, u.ID, time.Time{}); err != nil {
+		return nil, err
+	}
+	if err := t.setEmail(u, in.Email); err != nil {
 		return nil, err
 	}
 	if err := t.countAdministrator(u); err != nil {
@@ -301,9 +370,14 @@ func (s *Service) detail(t store.Tx, u *userRecord) (UserDetail, error) {
 		return UserDetail{}, err
 	}
 	d := UserDetail{User: u.User, HasPassword: u.Password != "", CodesLeft: f.codesLeft()}
-	for _, x := range f.TOTP {
-		d.Factors = append(d.Factors, FactorInfo{ID: x.ID, Method: TOTP, Name: x.Name, Created: x.Created, LastUsed: x.LastUsed})
-	}
+	f.each(func(m Method, n *named, channel, to string) {
+		if m == Email {
+			to = u.Email
+		}
+		d.Factors = append(d.Factors, FactorInfo{
+			ID: n.ID, Method: m, Name: n.Name, Channel: channel, To: to, Created: n.Created, LastUsed: n.LastUsed,
+		})
+	})
 	sessions, err := s.sessionsOf(t, u)
 	if err != nil {
 		return UserDetail{}, err
@@ -347,7 +421,7 @@ func (s *Service) SetDisabled(ctx context.Context, c Client, name string, disabl
 		what, state := EventUserEnabled, "enabled"
 		if disabled {
 			what, state = EventUserDisabled, "disabled"
-			if err := t.endSessions(u, "", operator, "the account was disabled"); err != nil {
+			if err := t.endElsewhere(u, "", operator, "the account was disabled"); err != nil {
 				return err
 			}
 		}
@@ -368,11 +442,14 @@ func (s *Service) SetDisabled(ctx context.Context, c Client, name string, disabl
 func (s *Service) DeleteUser(ctx context.Context, c Client, name string) error {
 	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
 		t.eventFor(u, Event{Type: EventUserDeleted, Actor: operator, Outcome: success})
-		if err := t.endSessions(u, "", operator, "the account was deleted"); err != nil {
+		if err := t.endElsewhere(u, "", operator, "the account was deleted"); err != nil {
 			return err
 		}
 		u.Admin = false
 		if err := t.countAdministrator(u); err != nil {
+			return err
+		}
+		if err := t.setEmail(u, ""); err != nil {
 			return err
 		}
 		if err := t.clearCodes(u.ID); err != nil {
@@ -395,13 +472,13 @@ func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (li
 		if u.Disabled {
 			return failf(Disabled, "the user %q is disabled, and no link would open: enable the account first", u.Name)
 		}
-		if err := t.endSessions(u, "", operator, "the second factor was reset"); err != nil {
+		if err := t.endElsewhere(u, "", operator, "the second factor was reset"); err != nil {
 			return err
 		}
 		if err := t.clearCodes(u.ID); err != nil {
 			return err
 		}
-		if err := put(t, factorsKey(u.ID), factors{}, time.Time{}); err != nil {
+		if err := put(t, factorsKey(u.ID), factors{Version: newID()}, time.Time{}); err != nil {
 			return err
 		}
 		kind := ReenrollLink
@@ -413,33 +490,38 @@ func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (li
 			return err
 		}
 		t.eventFor(u, Event{Type: EventTwoFactorReset, Actor: operator, Outcome: success})
+		t.notify(u, Message{Kind: NoticeTwoFactorReset})
 		return nil
 	})
 	return link, err
 }
 
-// Unlock clears what guessing has stopped for a person: codes everywhere, the password from networks they have not used before and
-// from those they have.
+// Unlock clears what guessing has stopped for a person: codes everywhere, the password from every network and in every browser.
 func (s *Service) Unlock(ctx context.Context, c Client, name string) error {
 	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
 		if err := t.clearCodes(u.ID); err != nil {
 			return err
 		}
-		prefix := "guess/pwd/" + t.s.keys.nameKey(u.Name)
-		keys := []string{prefix}
-		err := t.Scan(prefix+"/", "", func(key string, _ []byte) error {
-			keys = append(keys, key)
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("looking for counters: %w", err)
-		}
-		for _, key := range keys {
-			if err := t.Delete(key); err != nil {
-				return fmt.Errorf("clearing a counter: %w", err)
-			}
-		}
 		t.eventFor(u, Event{Type: EventUserUnlocked, Actor: operator, Outcome: success})
+		return t.clearPassword(u)
+	})
+}
+
+// clearPassword forgets the failures at a person's password, wherever they happened.
+func (t *tx) clearPassword(u *userRecord) error {
+	prefix := "guess/pwd/" + t.s.keys.nameKey(u.Name)
+	keys := []string{prefix}
+	err := t.Scan(prefix+"/", "", func(key string, _ []byte) error {
+		keys = append(keys, key)
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("looking for counters: %w", err)
+	}
+	for _, key := range keys {
+		if err := t.Delete(key); err != nil {
+			return fmt.Errorf("clearing a counter: %w", err)
+		}
+	}
+	return nil
 }

@@ -290,7 +290,7 @@ func TestCS5ALinkDoesNotLoseBackupCodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bob.Secret = v.Secret
+	bob.Secret = v.Pending.Secret
 	if pr, err = d.ConfirmEnrollment(t.Context(), authtest.Client, pr.Attempt, bob.Code()); err != nil || pr.Step != auth.StepSaveCodes {
 		t.Fatalf("confirming: step %q, %v", pr.Step, err)
 	}

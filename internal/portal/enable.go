@@ -68,7 +68,7 @@ const qrSize = 512
 // enablePage draws the key. The picture is part of the page and has no address of its own, so that the secret is in no URL, log or
 // cache (WB-13).
 func (q *request) enablePage(a *auth.AttemptView) (web.EnableTwoFactor, error) {
-	key, err := otp.NewKey(a.Issuer, a.UserName, a.Secret)
+	key, err := otp.NewKey(a.Pending.Issuer, a.UserName, a.Pending.Secret)
 	if err != nil {
 		return web.EnableTwoFactor{}, fmt.Errorf("showing the key of a new factor: %w", err)
 	}

@@ -49,6 +49,10 @@ type Bench struct {
 	Events []auth.Event      // told so far; read it when nothing runs
 	mu     sync.Mutex
 	config auth.Config
+
+	settings auth.Settings
+	messages []auth.Message
+	arrived  chan struct{} // something was added to messages
 }
 
 // Client is where the tests' people sit.
@@ -67,7 +71,10 @@ func New(t testing.TB, changes ...func(*auth.Config)) *Bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Bench{Clock: &Clock{now: time.Now().Truncate(otp.Period)}, Store: storetest.Failing(store.Seal(db, aead))}
+	b := &Bench{
+		Clock: &Clock{now: time.Now().Truncate(otp.Period)}, Store: storetest.Failing(store.Seal(db, aead)),
+		settings: auth.DefaultSettings, arrived: make(chan struct{}, 1),
+	}
 	b.config = auth.Config{Store: b.Store, Key: key[:], Now: b.Clock.Now}
 	for _, change := range changes {
 		change(&b.config)
@@ -82,12 +89,71 @@ func (b *Bench) open(t testing.TB) {
 	if err != nil {
 		t.Fatalf("opening the service: %v", err)
 	}
-	b.Service = s.With(auth.View{Settings: auth.DefaultSettings, Event: func(e auth.Event) {
+	b.Service = s
+	b.view()
+	t.Cleanup(func() { s.Close() })
+}
+
+func (b *Bench) view() {
+	b.Service = b.With(auth.View{Settings: b.settings, Deliver: b.deliver, Event: func(e auth.Event) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.Events = append(b.Events, e)
 	}})
-	t.Cleanup(func() { s.Close() })
+}
+
+// Configure changes the settings, as a reload does.
+func (b *Bench) Configure(change func(*auth.Settings)) {
+	change(&b.settings)
+	b.view()
+}
+
+// WithMail lets the bench send codes by mail and by a webhook that knows the channels sms and chat. What is sent, Sent has.
+func (b *Bench) WithMail() {
+	b.Configure(func(s *auth.Settings) {
+		s.Mail, s.Channels, s.Methods = true, []string{"sms", "chat"}, []auth.Method{auth.TOTP, auth.Email, auth.Webhook}
+	})
+}
+
+func (b *Bench) deliver(m auth.Message) {
+	b.mu.Lock()
+	b.messages = append(b.messages, m)
+	b.mu.Unlock()
+	select {
+	case b.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// Sent returns what was sent so far and forgets it.
+func (b *Bench) Sent() []auth.Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	sent := b.messages
+	b.messages = nil
+	return sent
+}
+
+// Await returns the next message of a kind, which may be sent after the answer to whoever asked, and forgets what came before it.
+func (b *Bench) Await(t testing.TB, kind auth.MessageKind) auth.Message {
+	t.Helper()
+	patience := time.After(10 * time.Second)
+	for {
+		b.mu.Lock()
+		for i, m := range b.messages {
+			if m.Kind == kind {
+				b.messages = b.messages[i+1:]
+				b.mu.Unlock()
+				return m
+			}
+		}
+		b.mu.Unlock()
+		select {
+		case <-b.arrived:
+		case <-patience:
+			t.Fatalf("no message %q was sent", kind)
+		}
+	}
 }
 
 // Restart closes the Service and opens a new one on the same store, as a restart of the process does.
@@ -107,6 +173,26 @@ type Person struct {
 	Secret   []byte   // of the authenticator
 	Codes    []string // backup codes
 	Session  string   // value of the session cookie
+	Browser  string   // value of the browser cookie
+	Trusted  string   // value of the trusted-browser cookie
+}
+
+// Client is where the person sits, with the cookies that they have.
+func (p *Person) Client() auth.Client {
+	c := Client
+	c.Browser, c.Trusted = p.Browser, p.Trusted
+	return c
+}
+
+// Keep takes what a sign-in gave out, as a browser does.
+func (p *Person) Keep(pr auth.Progress) {
+	p.Session = pr.Session
+	if pr.Browser != "" {
+		p.Browser = pr.Browser
+	}
+	if pr.Trusted != "" {
+		p.Trusted = pr.Trusted
+	}
 }
 
 // AddUser makes a person with a password and no second factor.
@@ -128,6 +214,7 @@ func (b *Bench) Enroll(t testing.TB, in auth.NewUser) *Person {
 	if err != nil || pr.Step != auth.StepDone {
 		t.Fatalf("signing %s in for the first time: step %q, error %v", p.Name, pr.Step, err)
 	}
+	p.Keep(pr)
 	pr, err = b.StepUp(t.Context(), Client, pr.Session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
 	if err != nil {
 		t.Fatalf("beginning the enrollment of %s: %v", p.Name, err)
@@ -144,7 +231,7 @@ func (p *Person) Finish(t testing.TB, pr auth.Progress) {
 	if err != nil || v.Step != auth.StepEnroll {
 		t.Fatalf("enrolling %s: step %q, error %v", p.Name, v.Step, err)
 	}
-	p.Secret = v.Secret
+	p.Secret = v.Pending.Secret
 	if pr, err = b.ConfirmEnrollment(t.Context(), Client, pr.Attempt, p.Code()); err != nil {
 		t.Fatalf("confirming the enrollment of %s: %v", p.Name, err)
 	}
@@ -155,7 +242,7 @@ func (p *Person) Finish(t testing.TB, pr auth.Progress) {
 	if pr, err = b.SavedCodes(t.Context(), Client, pr.Attempt); err != nil || pr.Step != auth.StepDone {
 		t.Fatalf("saving the backup codes of %s: step %q, error %v", p.Name, pr.Step, err)
 	}
-	p.Session = pr.Session
+	p.Keep(pr)
 	b.Clock.Move(otp.Period) // the next code is a fresh one
 }
 
@@ -175,7 +262,7 @@ func (p *Person) CodeAt(steps int64) string {
 // EnterPassword begins a sign-in, which must succeed.
 func (p *Person) EnterPassword(t testing.TB) auth.Progress {
 	t.Helper()
-	pr, err := p.bench.SignIn(t.Context(), Client, p.Credentials())
+	pr, err := p.bench.SignIn(t.Context(), p.Client(), p.Credentials())
 	if err != nil {
 		t.Fatalf("signing %s in: %v", p.Name, err)
 	}
@@ -186,11 +273,11 @@ func (p *Person) EnterPassword(t testing.TB) auth.Progress {
 func (p *Person) SignIn(t testing.TB) string {
 	t.Helper()
 	pr := p.EnterPassword(t)
-	pr, err := p.bench.Service.Code(t.Context(), Client, pr.Attempt, auth.TOTP, p.Code())
+	pr, err := p.bench.Service.Code(t.Context(), p.Client(), pr.Attempt, auth.TOTP, p.Code())
 	if err != nil || pr.Step != auth.StepDone {
 		t.Fatalf("signing %s in with a code: step %q, error %v", p.Name, pr.Step, err)
 	}
 	p.bench.Clock.Move(otp.Period)
-	p.Session = pr.Session
+	p.Keep(pr)
 	return pr.Session
 }

@@ -1,0 +1,360 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nightlatch/nightlatch/internal/store"
+)
+
+// account is a person's own, as their session opens it inside a transaction.
+type account struct {
+	session sessionRecord
+	user    *userRecord
+	factors factors
+}
+
+// openAccount reads what belongs to a session, which must still be running.
+func (t *tx) openAccount(x *Session) (*account, error) {
+	r, found, err := getSession(t, x.ID)
+	if err != nil {
+		return nil, err
+	}
+	u, exists, err := userByID(t, x.UserID)
+	if err != nil {
+		return nil, err
+	}
+	if !found || !exists || u.Disabled || r.over(t.now, t.s.cache.lastSeen(x.ID)) {
+		return nil, errNotSignedIn
+	}
+	f, err := loadFactors(t, u.ID)
+	return &account{r, u, f}, err
+}
+
+// attempt begins one in the name of the session, which proves sudo mode anew should it run out on the way.
+func (a *account) attempt(x attempt) attempt {
+	x.Session, x.Need, x.Proofs = a.session.ID, Sudo, a.session.Proofs
+	return x
+}
+
+// onAccount is an act of a person on their own account. Whether the session has proven enough is asked inside the transaction of
+// the act, so that no proof can run out and no factor appear in between.
+func (s *Service) onAccount(ctx context.Context, c Client, session string, need Requirement, fn func(t *tx, a *account) (Progress, error)) (Progress, error) {
+	x, err := s.Session(ctx, session)
+	if err != nil {
+		return Progress{}, err
+	}
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+		a, err := t.openAccount(x)
+		if err != nil {
+			return p, err
+		}
+		if need.missing(a.session.Proofs, a.factors.enrolled(), t.now) != (missing{}) {
+			return p, fail(StepUpNeeded)
+		}
+		if _, err := t.reserve([]limit{accountLimit(x.ID)}); err != nil {
+			return p, err
+		}
+		return fn(t, a)
+	})
+}
+
+// InSudo tells whether a session may change what guards its account, or has to prove more before.
+func (s *Service) InSudo(x *Session) bool { return Sudo.Judge(x, s.now()) == Pass }
+
+// Complete tells whether a session has proven what its account has: the least for any page about it.
+func (s *Service) Complete(x *Session) bool { return complete.Judge(x, s.now()) == Pass }
+
+// RenameFactor gives an own factor another name, at most 64 printable characters; empty: none.
+func (s *Service) RenameFactor(ctx context.Context, c Client, session, id, name string) error {
+	name = strings.TrimSpace(name)
+	if utf8.RuneCountInString(name) > maxFactorName || !printable(name) {
+		return failf(BadInput, "the name of a factor is at most %d printable characters", maxFactorName)
+	}
+	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		m, n := a.factors.byID(id)
+		if n == nil {
+			return p, fail(NoSuchWay)
+		}
+		n.Name = name
+		t.eventFor(a.user, Event{Type: EventFactorRenamed, Outcome: success, Method: m, Session: a.session.ID})
+		return p, t.saveFactors(a)
+	})
+	return err
+}
+
+// RemoveFactor takes one of several factors away. The other sessions end, since one of them may have been opened with it, and so does
+// the trust in browsers. The last factor goes by DisableTwoFactor alone, which asks for more.
+//
+// Errors are StepUpNeeded, NoSuchWay and LastFactor.
+func (s *Service) RemoveFactor(ctx context.Context, c Client, session, id string) error {
+	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		m, n := a.factors.byID(id)
+		if n == nil {
+			return p, fail(NoSuchWay)
+		}
+		if a.factors.count() == 1 {
+			return p, fail(LastFactor)
+		}
+		name := n.Name
+		a.factors.remove(id)
+		t.eventFor(a.user, Event{Type: EventFactorRemoved, Outcome: success, Method: m, Session: a.session.ID})
+		t.notify(a.user, Message{Kind: NoticeFactorRemoved, Factor: name, FactorKind: m})
+		if err := t.endElsewhere(a.user, a.session.ID, a.user.Name, "a second factor was removed"); err != nil {
+			return p, err
+		}
+		if err := t.saveUser(a.user); err != nil {
+			return p, err
+		}
+		return p, t.saveFactors(a)
+	})
+	return err
+}
+
+func (t *tx) saveFactors(a *account) error {
+	return put(t, factorsKey(a.user.ID), a.factors, time.Time{})
+}
+
+// endElsewhere ends every session of a person but one, and the trust in all browsers. The caller saves the user.
+func (t *tx) endElsewhere(u *userRecord, but, actor, why string) error {
+	if err := t.endSessions(u, but, actor, why); err != nil {
+		return err
+	}
+	return t.endAllTrust(u, actor, why)
+}
+
+// NewBackupCodes replaces the backup codes of a person who has a second factor. The older ones are dead in the same transaction
+// (OT-16); the next step shows the new ones, once.
+func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) (Progress, error) {
+	codes := newBackupCodes()
+	check := func(t *tx, a *account) (p Progress, err error) {
+		if !a.factors.enrolled() {
+			err = fail(NoSuchWay) // backup codes stand in for a factor, and there is none (OT-15)
+		}
+		return p, err
+	}
+	if _, err := s.onAccount(ctx, c, session, Sudo, check); err != nil {
+		return Progress{}, err // before the cost of hashing
+	}
+	hashes, err := s.hasher.HashCodes(ctx, plainCodes(codes))
+	if err != nil {
+		return Progress{}, classify(err)
+	}
+	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		if p, err := check(t, a); err != nil {
+			return p, err
+		}
+		a.factors.setBackup(hashes)
+		if err := t.saveFactors(a); err != nil {
+			return p, err
+		}
+		t.eventFor(a.user, Event{Type: EventBackupCodesMade, Outcome: success, Session: a.session.ID})
+		t.notify(a.user, Message{Kind: NoticeBackupCodesMade})
+		return t.begin(a.user, a.attempt(attempt{Codes: codes}))
+	})
+}
+
+// DisableTwoFactor begins to turn two-factor sign-in off. Whatever the session has proven before does not count: the attempt asks for
+// the password and for a current code, and the transaction that takes the code removes all factors and backup codes, ends the other
+// sessions and the trust in browsers, and tells the owner.
+func (s *Service) DisableTwoFactor(ctx context.Context, c Client, session string) (Progress, error) {
+	return s.onAccount(ctx, c, session, complete, func(t *tx, a *account) (p Progress, err error) {
+		if !a.factors.enrolled() {
+			return p, fail(AlreadyDone)
+		}
+		return t.begin(a.user, attempt{Session: a.session.ID, Need: Sudo, TurnOff: true})
+	})
+}
+
+// turnOff removes every factor. It is called by finish, when password and code have been proven.
+func (t *tx) turnOff(u *userRecord, f *factors, a *attempt) error {
+	*f = factors{Version: newID()}
+	if err := put(t, factorsKey(u.ID), f, time.Time{}); err != nil {
+		return err
+	}
+	if err := t.clearCodes(u.ID); err != nil {
+		return err
+	}
+	if err := t.endElsewhere(u, a.Session, u.Name, "two-factor sign-in was turned off"); err != nil {
+		return err
+	}
+	t.eventFor(u, Event{Type: EventTwoFactorDisabled, Outcome: success, Session: a.Session})
+	t.notify(u, Message{Kind: NoticeTwoFactorOff})
+	return t.saveUser(u)
+}
+
+// ChangePassword sets another password in a session in sudo mode. The old one is asked for again, under the same counters as at sign-in
+// (BF-19). Other sessions end, the own one gets a new ticket, which Progress has.
+//
+// Errors are StepUpNeeded, WrongCredentials, BadPassword, Busy and those of guessing.
+func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, plain string) (Progress, error) {
+	x, err := s.Session(ctx, session)
+	if err != nil {
+		return Progress{}, err
+	}
+	if Sudo.Judge(x, s.now()) != Pass {
+		return Progress{}, fail(StepUpNeeded)
+	}
+	if err := s.checkPassword(plain, x.Name, x.Email); err != nil {
+		return Progress{}, err
+	}
+	right, err := s.verifyPassword(ctx, c, x.Name, old)
+	if err != nil {
+		return Progress{}, err
+	}
+	hash, err := s.hasher.Hash(ctx, plain)
+	if err != nil {
+		return Progress{}, classify(err)
+	}
+	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		if err := t.acceptPassword(a.user, right); err != nil {
+			return p, err
+		}
+		a.user.setPassword(hash)
+		t.eventFor(a.user, Event{Type: EventPasswordChanged, Outcome: success, Session: a.session.ID})
+		t.notify(a.user, Message{Kind: NoticePasswordChanged})
+		if err := t.endElsewhere(a.user, a.session.ID, a.user.Name, "the password was changed"); err != nil {
+			return p, err
+		}
+		if err := t.saveUser(a.user); err != nil {
+			return p, err
+		}
+		err = t.renew(&a.session, &p)
+		return p, err
+	})
+}
+
+// setPassword replaces the password. What was begun with the old one, sign-ins in progress and reset links, is dead.
+func (u *userRecord) setPassword(hash string) {
+	u.Password, u.Reset = hash, ""
+	u.Generation++
+}
+
+// ChangeEmail begins to change the address of an account in sudo mode. A code is mailed to the new one, and only that code makes it the
+// account's; until then every mail goes to the old one (MF-10).
+//
+// Errors are StepUpNeeded, BadAddress, AlreadyDone, NoSuchWay where there is no mail server, TooManyMessages.
+func (s *Service) ChangeEmail(ctx context.Context, c Client, session, address string) (Progress, error) {
+	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		address := strings.TrimSpace(address)
+		switch {
+		case !s.settings.Mail:
+			return p, fail(NoSuchWay)
+		case !validAddress(address):
+			return p, fail(BadAddress)
+		case address == a.user.Email:
+			return p, fail(AlreadyDone)
+		}
+		x := a.attempt(attempt{Pending: &pending{Method: Email, Destination: address, NewAddress: true}})
+		x.UserID, x.Expires = a.user.ID, t.now.Add(attemptLife)
+		if err := t.sendToPending(a.user, &x); err != nil {
+			return p, err
+		}
+		return t.begin(a.user, x)
+	})
+}
+
+// ConfirmAddress takes the code that was mailed to the new address, which makes it the account's. Both addresses are told.
+func (s *Service) ConfirmAddress(ctx context.Context, c Client, value, code string) (Progress, error) {
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+		h, try, err := t.tryCode(value, StepConfirmAddress, Email)
+		if err != nil {
+			return p, err
+		}
+		o, err := t.confirmSent(&h.attempt, code)
+		if err != nil {
+			return p, err
+		}
+		if o != right {
+			return p, t.refuseCode(h, try, o)
+		}
+		old, address := h.user.Email, h.attempt.Pending.Destination
+		if err := t.setEmail(h.user, address); err != nil {
+			return p, err
+		}
+		h.user.Reset = "" // a reset link in the old mailbox is dead
+		if err := t.release(try.limits, true); err != nil {
+			return p, err
+		}
+		t.eventFor(h.user, Event{Type: EventEmailChanged, Outcome: success, Session: h.attempt.Session})
+		for _, to := range []string{old, address} {
+			t.notifyAt(h.user, to, Message{Kind: NoticeEmailChanged, OldEmail: old, NewEmail: address})
+		}
+		h.attempt.Pending, h.attempt.Sent = nil, nil
+		t.changed = append(t.changed, h.attempt.Session)
+		if err := t.saveUser(h.user); err != nil {
+			return p, err
+		}
+		return t.advance(h)
+	})
+}
+
+// EndSession ends one of the person's own sessions; the one at hand too, which is signing out.
+func (s *Service) EndSession(ctx context.Context, c Client, session, id string) error {
+	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		for _, x := range a.user.SessionIDs {
+			if x.ID != id {
+				continue
+			}
+			r, found, err := getSession(t, id)
+			if err != nil || !found {
+				return p, err
+			}
+			return p, t.signOut(&r, EventSessionEnded, a.user.Name)
+		}
+		return p, failf(NotFound, "there is no session of that id") // somebody else's is as good as none (ASVS 8.2.2)
+	})
+	return err
+}
+
+// EndOtherSessions ends all sessions of the person but the one at hand, and the trust in browsers.
+func (s *Service) EndOtherSessions(ctx context.Context, c Client, session string) error {
+	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		if err := t.endElsewhere(a.user, a.session.ID, a.user.Name, "the person ended all others"); err != nil {
+			return p, err
+		}
+		return p, t.saveUser(a.user)
+	})
+	return err
+}
+
+// EndTrust ends the trust in one of the person's own browsers.
+func (s *Service) EndTrust(ctx context.Context, c Client, session, id string) error {
+	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		for _, x := range a.user.Trusted {
+			if x.ID != id {
+				continue
+			}
+			if err := t.endTrust(a.user, id, a.user.Name, "the person ended it"); err != nil {
+				return p, err
+			}
+			return p, t.saveUser(a.user)
+		}
+		return p, failf(NotFound, "there is no trusted browser of that id")
+	})
+	return err
+}
+
+// SessionsOf lists the running sessions of a person, the oldest first.
+func (s *Service) SessionsOf(ctx context.Context, userID string) (list []SessionInfo, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		u, found, err := userByID(t, userID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fail(NotFound)
+		}
+		if list, err = s.sessionsOf(t, u); err != nil {
+			return fmt.Errorf("listing sessions: %w", err)
+		}
+		return nil
+	})
+	return list, err
+}

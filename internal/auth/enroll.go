@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nightlatch/nightlatch/internal/otp"
+)
+
+// NewFactor is what a person says of a factor to be enrolled. The address of Email is not in it: it is that of the account.
+type NewFactor struct {
+	Method      Method // TOTP, Email or Webhook
+	Name        string // what the person calls it; may be empty
+	Channel     string // of Webhook: one of Settings.Channels
+	Destination string // of Webhook
+}
+
+// phoneChannels are channels whose destination is a telephone number. What others deliver to is the receiver's business.
+var phoneChannels = []string{"sms", "voice", "whatsapp"}
+
+// PhoneChannel tells whether a channel delivers to a telephone number.
+func PhoneChannel(channel string) bool { return slices.Contains(phoneChannels, channel) }
+
+var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+
+// number takes out what people write between the digits of a telephone number.
+var number = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", ".", "", "/", "", "\u00a0", "")
+
+const maxDestination = 128 // bytes
+
+// enrollable are the methods that this person may still enroll. After a reset through the mailbox, mail is no second proof.
+func (s *Service) enrollable(u *userRecord, f *factors) (list []Method) {
+	for _, m := range s.settings.Methods {
+		may := false
+		switch m {
+		case TOTP:
+			may = len(f.TOTP) < maxFactors
+		case Webhook:
+			may = len(f.Webhook) < maxFactors && len(s.settings.Channels) > 0
+		case Email:
+			may = f.Email == nil && u.Email != "" && s.settings.Mail && !u.MailedPassword
+		}
+		if may {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// pendingFor checks what a person wants to enroll.
+func (s *Service) pendingFor(u *userRecord, f *factors, in NewFactor) (*pending, error) {
+	name := strings.TrimSpace(in.Name)
+	if utf8.RuneCountInString(name) > maxFactorName || !printable(name) {
+		return nil, failf(BadInput, "the name of a factor is at most %d printable characters", maxFactorName)
+	}
+	if !slices.Contains(s.enrollable(u, f), in.Method) {
+		return nil, fail(NoSuchWay)
+	}
+	p := &pending{Method: in.Method, Name: name}
+	switch in.Method {
+	case TOTP:
+		p.Secret = otp.NewSecret()
+	case Email:
+		p.Destination = u.Email
+	case Webhook:
+		if !slices.Contains(s.settings.Channels, in.Channel) {
+			return nil, fail(NoSuchWay)
+		}
+		to := strings.TrimSpace(in.Destination)
+		if PhoneChannel(in.Channel) {
+			if to = number.Replace(to); !e164.MatchString(to) {
+				return nil, fail(BadDestination)
+			}
+		}
+		if to == "" || len(to) > maxDestination || !printable(to) {
+			return nil, fail(BadDestination)
+		}
+		p.Channel, p.Destination = in.Channel, to
+		if slices.ContainsFunc(f.Webhook, func(w webhookFactor) bool { return w.Channel == p.Channel && w.Destination == to }) {
+			return nil, fail(AlreadyDone)
+		}
+	}
+	return p, nil
+}
+
+// AddFactor begins to enroll one more factor in a session that is in sudo mode. The factors that there are stay as they are until it is
+// confirmed, and an enrollment that is not confirmed within ten minutes has never been.
+//
+// Errors are StepUpNeeded, NoSuchWay, BadInput, BadDestination, AlreadyDone, TooManyMessages.
+func (s *Service) AddFactor(ctx context.Context, c Client, session string, in NewFactor) (Progress, error) {
+	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		if a.user.LinkNeeded {
+			return p, fail(LinkNeeded)
+		}
+		w, err := s.pendingFor(a.user, &a.factors, in)
+		if err != nil {
+			return p, err
+		}
+		return t.begin(a.user, a.attempt(attempt{Pending: w}))
+	})
+}
+
+// ChooseFactor changes what an enrollment in progress is about, before it is confirmed. There is one pending factor at a time (OT-18).
+func (s *Service) ChooseFactor(ctx context.Context, c Client, value string, in NewFactor) (Progress, error) {
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+		h, err := t.openAttempt(value, StepEnroll)
+		if err != nil {
+			return p, err
+		}
+		w, err := s.pendingFor(h.user, &h.factors, in)
+		if err != nil {
+			return p, err
+		}
+		h.attempt.Pending = w
+		if w.Method != TOTP {
+			// Asked for by the person, so a limit is told. A code that was sent elsewhere is worth nothing now, but its tries stay spent.
+			if err := t.sendToPending(h.user, &h.attempt); err != nil {
+				return p, err
+			}
+		}
+		return t.advance(h)
+	})
+}
+
+// ConfirmEnrollment takes the first code of what is being enrolled, which makes it a factor and burns that code. With the first factor
+// of a person it makes the ten backup codes, which the next step shows, and ends their other sessions: they were made with a password
+// alone.
+func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code string) (Progress, error) {
+	var try codeTry
+	var first bool
+	err := s.update(ctx, c, func(t *tx) error {
+		h, err := t.openAttempt(value, StepEnroll)
+		if err != nil {
+			return err
+		}
+		if h.attempt.Pending == nil {
+			return fail(OutOfOrder)
+		}
+		if h, try, err = t.tryCode(value, StepEnroll, h.attempt.Pending.Method); err != nil {
+			return err
+		}
+		first = !h.factors.enrolled()
+		o, err := t.confirms(h, code)
+		if err == nil && o != right {
+			return t.refuseCode(h, try, o)
+		}
+		return err
+	})
+	if err != nil {
+		return Progress{}, err
+	}
+	var codes, hashes []string
+	if first {
+		codes = newBackupCodes()
+		if hashes, err = s.hasher.HashCodes(ctx, plainCodes(codes)); err != nil {
+			return Progress{}, s.giveBack(ctx, c, try, err)
+		}
+	}
+	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+		h, err := t.openAttempt(value, StepEnroll)
+		if err != nil {
+			return p, err
+		}
+		if h.attempt.Pending == nil || h.attempt.Pending.Method != try.method || first == h.factors.enrolled() {
+			return p, fail(OutOfOrder) // another window was faster
+		}
+		o, err := t.confirms(h, code)
+		if err != nil {
+			return p, err
+		}
+		if o != right {
+			return p, t.refuseCode(h, try, o) // it ran out while the backup codes were hashed
+		}
+		if err := t.bindFactor(h, first, hashes, code); err != nil {
+			return p, err
+		}
+		h.attempt.Pending, h.attempt.Sent = nil, nil
+		h.attempt.Codes, h.attempt.Expires = codes, t.now.Add(attemptLife)
+		return t.acceptCode(h, try)
+	})
+}
+
+// confirms tells whether a code is one of what is being enrolled. It burns nothing.
+func (t *tx) confirms(h *held, code string) (outcome, error) {
+	p := h.attempt.Pending
+	if p.Method != TOTP {
+		return t.confirmSent(&h.attempt, code)
+	}
+	if _, ok := otp.Match(p.Secret, code, t.now, t.s.settings.PastSteps, -1); ok {
+		return right, nil
+	}
+	return wrong, nil
+}
+
+// bindFactor makes what was confirmed a factor, with what that means for everything else of its person.
+func (t *tx) bindFactor(h *held, first bool, hashes []string, code string) error {
+	p := h.attempt.Pending
+	h.factors.enroll(p, t.now)
+	h.factors.burn(code, t.now, t.s.settings.PastSteps) // of an authenticator app: the code is worth nothing from now on (OT-6)
+	if err := t.useEnrollmentLink(h); err != nil {
+		return err
+	}
+	if !first {
+		t.eventFor(h.user, Event{Type: EventFactorAdded, Outcome: success, Method: p.Method})
+		t.notify(h.user, Message{Kind: NoticeFactorAdded, Factor: p.Name, FactorKind: p.Method})
+		return t.saveUser(h.user)
+	}
+	h.factors.setBackup(hashes)
+	if err := t.endSessions(h.user, h.attempt.Session, h.user.Name, "a second factor was enrolled"); err != nil {
+		return err
+	}
+	if h.attempt.Session != "" {
+		// The session goes on with a password alone until the codes are saved: from now on that is not enough (MF-4).
+		t.changed = append(t.changed, h.attempt.Session)
+	}
+	t.eventFor(h.user, Event{Type: EventTwoFactorEnabled, Outcome: success, Method: p.Method})
+	t.notify(h.user, Message{Kind: NoticeTwoFactorOn, Factor: p.Name, FactorKind: p.Method})
+	return t.saveUser(h.user)
+}
+
+const (
+	// SudoAge is how fresh every kind of proof must be to change what guards an account.
+	SudoAge = 10 * time.Minute
+)
+
+// Sudo is what a session must satisfy to change anything that guards its account: a password and, where one is enrolled, a second
+// factor, both typed in this session within SudoAge. Which second factor does not matter, or a lost device could never be taken off the
+// list; a trusted browser is none.
+var Sudo = Requirement{Level: LevelPassword, MaxAge: SudoAge}
+
+// complete is what any act on an own account asks: nothing fresh, but no session that stopped half way either (MF-1).
+var complete = Requirement{Level: LevelPassword}

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// A reset gives back a forgotten password through the mailbox of the account, and nothing else: it opens no session and removes no
+// factor, so whoever has the mailbox alone still stands before the second one (ASVS 6.4.3). From then on a code to the same mailbox is
+// no second factor, until another factor or a backup code has been proven.
+
+const (
+	resetMost, resetEvery       = 3, 20 * time.Minute // for a person
+	resetNetMost, resetNetEvery = 10, 6 * time.Minute
+	resetAllMost, resetAllEvery = 300, 12 * time.Second
+	resetPeople                 = 5 // who share an address get one each
+)
+
+// RequestReset has a link mailed to whoever a user name or an e-mail address belongs to. The looking up happens after the answer, which
+// is the same for everybody and takes the same time (BF-15). The one error is Busy.
+func (s *Service) RequestReset(ctx context.Context, c Client, who string) error {
+	return s.later(func(ctx context.Context) {
+		if err := s.sendReset(ctx, c, who); err != nil {
+			s.log.Error("asking for a password reset", slog.Any("error", err))
+		}
+	})
+}
+
+func (s *Service) sendReset(ctx context.Context, c Client, who string) error {
+	if !s.settings.Mail || len(who) > maxAddress {
+		return nil
+	}
+	return s.update(ctx, c, func(t *tx) error {
+		limits := []limit{
+			leaking("reset/net/"+network(c.Address), resetNetMost, resetNetEvery),
+			leaking("reset/all", resetAllMost, resetAllEvery),
+		}
+		if _, err := t.reserve(limits); err != nil {
+			return full(err)
+		}
+		people, err := t.whoIs(who)
+		if err != nil {
+			return err
+		}
+		for _, u := range people {
+			if err := t.mailReset(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// full takes a counter that is full for an end without an error: there is nobody to tell.
+func full(err error) error {
+	if k := KindOf(classify(err)); k == TooManyTries || k == TooManyMessages {
+		return nil
+	}
+	return err
+}
+
+// whoIs finds the people of a user name or an address, who are few.
+func (t *tx) whoIs(who string) (people []*userRecord, err error) {
+	u, found, err := t.s.userByName(t, Canonical(who))
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		people = append(people, u)
+	}
+	ids, err := t.idsByEmail(who)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if len(people) == resetPeople {
+			break
+		}
+		u, found, err := userByID(t, id)
+		if err != nil {
+			return nil, err
+		}
+		if found && !slices.ContainsFunc(people, func(x *userRecord) bool { return x.ID == id }) {
+			people = append(people, u)
+		}
+	}
+	return people, nil
+}
+
+// mailReset sends a link to the stored address of somebody who can use one (RE-4, RE-9).
+func (t *tx) mailReset(u *userRecord) error {
+	if u.Disabled || u.Email == "" || u.Password == "" {
+		return nil
+	}
+	limits := append(t.sendLimits(u.ID, u.Email), leaking("reset/user/"+u.ID, resetMost, resetEvery))
+	if _, err := t.reserve(limits); err != nil {
+		return full(err)
+	}
+	link, err := t.newLink(ResetLink, u)
+	if err != nil {
+		return err
+	}
+	t.send(u, Message{Kind: MessageReset, Method: Email, To: u.Email, Token: link.Token, Expires: link.Expires})
+	return nil
+}
+
+// ResetPassword takes the link and sets a new password. It ends all sessions and the trust in browsers, and signs nobody in. The counters
+// of the password are cleared: whoever was locked out by strangers gets in again without an operator.
+func (s *Service) ResetPassword(ctx context.Context, c Client, token, plain string) error {
+	u, err := s.linkFor(ctx, token, ResetLink)
+	if err != nil {
+		return err
+	}
+	if err := s.checkPassword(plain, u.Name, u.Email); err != nil {
+		return err
+	}
+	hash, err := s.hasher.Hash(ctx, plain)
+	if err != nil {
+		return classify(err)
+	}
+	return s.update(ctx, c, func(t *tx) error {
+		u, err := t.useLink(token, ResetLink)
+		if err != nil {
+			return err
+		}
+		u.setPassword(hash)
+		u.MailedPassword = true
+		t.eventFor(u, Event{Type: EventPasswordReset, Outcome: success})
+		t.notify(u, Message{Kind: NoticePasswordReset})
+		if err := t.endElsewhere(u, "", u.Name, "the password was reset"); err != nil {
+			return err
+		}
+		if err := t.clearPassword(u); err != nil {
+			return err
+		}
+		return t.saveUser(u)
+	})
+}
