@@ -19,6 +19,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 func init() {
@@ -95,7 +96,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Service: app.Service,
 		Rules:   rules,
 		Headers: headers,
-		Brand:   app.brand(),
+		Brand:   web.Brand{Name: app.brand()},
 		Log:     h.log,
 	})
 	if err != nil {

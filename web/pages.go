@@ -5,8 +5,16 @@ package web
 
 import "time"
 
-// Page is one of the structs below. Each has a field Brand, the name of the site.
-type Page interface{ page() }
+// Page is one of the structs below.
+type Page interface{ frame() Frame }
+
+// Frame is what every page embeds, and what is around the page.
+type Frame struct {
+	Brand Brand
+	Here  string // where the choice of another language leads back to, a path on this host; empty: the choice opens in a new tab
+}
+
+func (f Frame) frame() Frame { return f }
 
 // Form is what every page with a form has.
 type Form struct {
@@ -16,7 +24,7 @@ type Form struct {
 
 // Notice is a plain message: what happened, what it means, what to do next. The gate uses it too.
 type Notice struct {
-	Brand    string
+	Frame
 	Title    string
 	Text     string
 	Link     string // a path on this host; empty: no link
@@ -25,7 +33,7 @@ type Notice struct {
 
 // SignIn asks for user name and password.
 type SignIn struct {
-	Brand string
+	Frame
 	Form
 	Name     string
 	Remember bool
@@ -34,7 +42,7 @@ type SignIn struct {
 
 // SecondFactor asks for the code of the authenticator app, or for a backup code.
 type SecondFactor struct {
-	Brand string
+	Frame
 	Form
 	UserName  string
 	Backup    bool   // asks for a backup code
@@ -44,7 +52,7 @@ type SecondFactor struct {
 
 // EnableTwoFactor shows a new authenticator key and asks for a code that confirms it.
 type EnableTwoFactor struct {
-	Brand string
+	Frame
 	Form
 	UserName  string
 	QR        string // a PNG in base64
@@ -55,7 +63,7 @@ type EnableTwoFactor struct {
 
 // BackupCodes shows new backup codes, once.
 type BackupCodes struct {
-	Brand string
+	Frame
 	Form
 	UserName string
 	Codes    []string
@@ -63,14 +71,14 @@ type BackupCodes struct {
 
 // BackupCodeUsed tells how many backup codes are left after one was used.
 type BackupCodeUsed struct {
-	Brand    string
+	Frame
 	Left     int
 	Continue string // a path on this host
 }
 
 // Setup makes the first account.
 type Setup struct {
-	Brand string
+	Frame
 	Form
 	Action      string // where the form goes: the path of the link
 	Wrong       string // the field that the problem is about: "name" or "password"; empty where it is about neither
@@ -80,7 +88,7 @@ type Setup struct {
 
 // Invite sets the first password of a person whom an operator has added.
 type Invite struct {
-	Brand string
+	Frame
 	Form
 	Action      string
 	UserName    string
@@ -89,7 +97,7 @@ type Invite struct {
 
 // Reenroll asks for the password before a new second factor is set up.
 type Reenroll struct {
-	Brand string
+	Frame
 	Form
 	Action   string
 	UserName string
@@ -97,14 +105,14 @@ type Reenroll struct {
 
 // Sudo asks a person who is signed in for the password again.
 type Sudo struct {
-	Brand string
+	Frame
 	Form
 	UserName string
 }
 
 // Account shows a person what is known of them.
 type Account struct {
-	Brand    string
+	Frame
 	Token    string // of the sign-out form
 	UserName string
 	FullName string
@@ -123,19 +131,12 @@ type Factor struct {
 
 // SignOut asks before signing out, since a link alone must not do it.
 type SignOut struct {
-	Brand string
+	Frame
 	Token string
 }
 
-func (Notice) page()          {}
-func (SignIn) page()          {}
-func (SecondFactor) page()    {}
-func (EnableTwoFactor) page() {}
-func (BackupCodes) page()     {}
-func (BackupCodeUsed) page()  {}
-func (Setup) page()           {}
-func (Invite) page()          {}
-func (Reenroll) page()        {}
-func (Sudo) page()            {}
-func (Account) page()         {}
-func (SignOut) page()         {}
+// ChooseLanguage offers the languages of the pages.
+type ChooseLanguage struct {
+	Frame
+	ReturnTo string // a path on this host; empty: the page comes again
+}

@@ -13,14 +13,12 @@ import (
 // NotSent says that a form did not reach the application, and leads to the sign-in in a new tab, so that this one keeps the form:
 // after the sign-in a reload sends it again.
 type NotSent struct {
-	Brand    string
+	Frame
 	Title    string
 	Text     string
 	Link     string // a path on this host
 	LinkText string
 }
-
-func (NotSent) page() {}
 
 // GRPC answers a gRPC client with a status and no message (the "Trailers-Only" of the gRPC protocol over HTTP/2). HTTP itself says
 // 200: to a client any other status is a broken server, whose answer it does not read.

@@ -36,13 +36,21 @@ func hash() map[string]asset {
 		if err != nil {
 			panic(err)
 		}
-		sum := sha256.Sum256(body)
-		ext := path.Ext(f.Name())
-		name := strings.TrimSuffix(f.Name(), ext) + "." + hex.EncodeToString(sum[:8]) + ext
-		all[name] = asset{Prefix + "static/" + name, contentTypes[ext], body}
+		a := newAsset(f.Name(), contentTypes[path.Ext(f.Name())], body)
+		all[a.served()] = a
 	}
 	return all
 }
+
+func newAsset(name, contentType string, body []byte) asset {
+	sum := sha256.Sum256(body)
+	ext := path.Ext(name)
+	served := strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:8]) + ext
+	return asset{Prefix + "static/" + served, contentType, body}
+}
+
+// served is the last segment of the address.
+func (a asset) served() string { return path.Base(a.address) }
 
 // contentTypes are fixed here: package mime reads files of the machine, and a wrong type with nosniff is a page without style.
 var contentTypes = map[string]string{
@@ -62,15 +70,22 @@ func Static(name string) string {
 	panic("web: no static file " + name)
 }
 
-// ServeStatic answers with the static file of that served name and tells whether there is one. These are the only answers of ours
-// that a cache may keep.
-func ServeStatic(w http.ResponseWriter, r *http.Request, served string) bool {
+// alone is the policy of a static file: opened by itself, a picture runs nothing and loads nothing, whatever is written in it.
+const alone = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+// ServeStatic answers with the static file of that served name, or with the logo of the brand, and tells whether there is one. These
+// are the only answers of ours that a cache may keep.
+func ServeStatic(w http.ResponseWriter, r *http.Request, brand Brand, served string) bool {
 	a, ok := assets[served]
+	if logo := brand.logo; !ok && logo != nil && served == logo.served() {
+		a, ok = *logo, true
+	}
 	if !ok {
 		return false
 	}
 	secure(w.Header())
 	w.Header().Del("Vary")
+	w.Header().Set("Content-Security-Policy", alone)
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	send(w, r, http.StatusOK, a.contentType, a.body)
 	return true

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package web is the bytes that a person's browser gets from us: page templates, one style sheet, one small script, an icon, and
-// every sentence that people read (text.go). It decides nothing and imports nothing of ours.
+// every sentence that people read, in seven languages (text.go names them, english.go and its like have the words). It decides nothing
+// and imports nothing of ours.
 //
 // A page is a struct (pages.go) and a template of the same name (templates/). Write is the only way to answer with a page and
 // Problem the only way to answer a program, so that no answer goes out without the security headers of secure.
@@ -39,7 +40,7 @@ var always = [...]struct{ name, value string }{
 	{"Referrer-Policy", "no-referrer"},
 	{"Cross-Origin-Opener-Policy", "same-origin"},
 	{"Cross-Origin-Resource-Policy", "same-origin"},
-	{"Vary", "Cookie, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site"},
+	{"Vary", "Cookie, Accept, Accept-Language, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site"},
 }
 
 // secure sets them. The values have one array for each answer and never one for all: the site's own header directive changes values
@@ -58,24 +59,17 @@ const fewCodes = 4
 //go:embed templates
 var templateFiles embed.FS
 
-var templates = parse()
+// sheets are the templates of all pages by name, each with the base around it.
+type sheets map[string]*template.Template
 
-// parse makes one template set per page, each with the base around it. A template that does not parse stops the program at start.
-func parse() map[string]*template.Template {
-	funcs := template.FuncMap{
-		"say":     english.say,
-		"lang":    func() string { return english.lang },
-		"when":    english.when,
-		"static":  Static,
-		"at":      func(path string) string { return Prefix + path },
-		"fewLeft": func(left int) bool { return left < fewCodes },
-	}
-	base := template.Must(template.New("base.html").Funcs(funcs).ParseFS(templateFiles, "templates/base.html"))
+// parse reads the templates. One that does not parse stops the program at start.
+func parse() sheets {
+	base := template.Must(template.New("base.html").Funcs((&voice{}).functions()).ParseFS(templateFiles, "templates/base.html"))
 	files, err := templateFiles.ReadDir("templates")
 	if err != nil {
 		panic(err)
 	}
-	all := make(map[string]*template.Template)
+	all := make(sheets)
 	for _, f := range files {
 		if name, ok := strings.CutSuffix(f.Name(), ".html"); ok && name != "base" {
 			all[name] = template.Must(template.Must(base.Clone()).ParseFS(templateFiles, "templates/"+f.Name()))
@@ -84,21 +78,49 @@ func parse() map[string]*template.Template {
 	return all
 }
 
-// Write answers with a page. Cookies must be set before. The page is rendered whole before the first byte goes out, so a mistake in
-// a template is a clean 500 and never half a page. The answer to HEAD has no body.
+// in returns the templates in one language.
+func (s sheets) in(v *voice) sheets {
+	bound := make(sheets, len(s))
+	for name, t := range s {
+		bound[name] = template.Must(t.Clone()).Funcs(v.functions())
+	}
+	return bound
+}
+
+// functions are what the templates call.
+func (v *voice) functions() template.FuncMap {
+	return template.FuncMap{
+		"say":       v.say,
+		"when":      v.when,
+		"lang":      func() string { return v.Tag },
+		"dir":       func() string { return v.Dir },
+		"language":  func() string { return v.Name },
+		"languages": func() []words { return vocabulary },
+		"static":    Static,
+		"at":        func(path string) string { return Prefix + path },
+		"fewLeft":   func(left int) bool { return left < fewCodes },
+	}
+}
+
+// Write answers with a page, in the language of whoever asks. Cookies must be set before. The page is rendered whole before the first
+// byte goes out, so a mistake in a template is a clean 500 and never half a page. The answer to HEAD has no body.
 func Write(w http.ResponseWriter, r *http.Request, status int, page Page) {
 	secure(w.Header())
+	v := voiceFor(r)
 	var body bytes.Buffer
-	if err := render(&body, page); err != nil {
-		http.Error(w, english.say(BrokenPage), http.StatusInternalServerError)
+	if err := v.render(&body, page); err != nil {
+		http.Error(w, v.say(BrokenPage), http.StatusInternalServerError)
 		return
+	}
+	if p := page.frame().Brand.policy; p != "" {
+		w.Header().Set("Content-Security-Policy", p)
 	}
 	send(w, r, status, "text/html; charset=utf-8", body.Bytes())
 }
 
-func render(body *bytes.Buffer, page Page) error {
+func (v *voice) render(body *bytes.Buffer, page Page) error {
 	name := reflect.TypeOf(page).Name()
-	t, ok := templates[name]
+	t, ok := v.templates[name]
 	if !ok {
 		return fmt.Errorf("rendering %s: no such template", name)
 	}

@@ -25,21 +25,24 @@ import (
 	"time"
 )
 
+var example = Frame{Brand: Brand{Name: "Example"}, Here: "/_nightlatch/sign-in?return_to=/app"}
+
 // full is one of each page with every field set, so that each branch of a template runs either with it or with the zero value.
 var full = []Page{
-	Notice{"Example", "Title", "Text", "/link?a=b", "Link"},
-	SignIn{"Example", Form{"token", "problem"}, "alice", true, "/app?x=1"},
-	SecondFactor{"Example", Form{"token", "problem"}, "alice", true, true, "token"},
-	EnableTwoFactor{"Example", Form{"token", "problem"}, "alice", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", "token"},
-	BackupCodes{"Example", Form{"token", "problem"}, "alice", []string{"AAAA-BBBB-CCCC-DDDD"}},
-	BackupCodeUsed{"Example", 9, "/app"},
-	Setup{"Example", Form{"token", "problem"}, "/_nightlatch/setup/x", "password", "alice", 15},
-	Invite{"Example", Form{"token", "problem"}, "/_nightlatch/invite/x", "alice", 15},
-	Reenroll{"Example", Form{"token", "problem"}, "/_nightlatch/re-enroll/x", "alice"},
-	Sudo{"Example", Form{"token", "problem"}, "alice"},
-	Account{"Example", "token", "alice", "Alice", "alice@example.test", []string{"a", "b"}, []Factor{{"Phone", time.Unix(1e9, 0)}, {"Tablet", time.Time{}}}, 3, 2},
-	SignOut{"Example", "token"},
-	NotSent{"Example", "Title", "Text", "/link?a=b", "Link"},
+	ChooseLanguage{example, "/app"},
+	Notice{example, "Title", "Text", "/link?a=b", "Link"},
+	SignIn{example, Form{"token", "problem"}, "alice", true, "/app?x=1"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", true, true, "token"},
+	EnableTwoFactor{example, Form{"token", "problem"}, "alice", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", "token"},
+	BackupCodes{example, Form{"token", "problem"}, "alice", []string{"AAAA-BBBB-CCCC-DDDD"}},
+	BackupCodeUsed{example, 9, "/app"},
+	Setup{example, Form{"token", "problem"}, "/_nightlatch/setup/x", "password", "alice", 15},
+	Invite{example, Form{"token", "problem"}, "/_nightlatch/invite/x", "alice", 15},
+	Reenroll{example, Form{"token", "problem"}, "/_nightlatch/re-enroll/x", "alice"},
+	Sudo{example, Form{"token", "problem"}, "alice"},
+	Account{example, "token", "alice", "Alice", "alice@example.test", []string{"a", "b"}, []Factor{{"Phone", time.Unix(1e9, 0)}, {"Tablet", time.Time{}}}, 3, 2},
+	SignOut{example, "token"},
+	NotSent{example, "Title", "Text", "/link?a=b", "Link"},
 }
 
 func TestEveryPageFitsItsTemplate(t *testing.T) {
@@ -59,7 +62,7 @@ func TestEveryPageFitsItsTemplate(t *testing.T) {
 		}
 		for _, v := range variants {
 			var out bytes.Buffer
-			if err := render(&out, v); err != nil {
+			if err := voices[0].render(&out, v); err != nil {
 				t.Errorf("%s: %v", typ.Name(), err)
 			}
 			for _, bad := range []string{"ZgotmplZ", "%!", "<no value>", " style=", "<style", "javascript:", "onclick"} {
@@ -72,13 +75,13 @@ func TestEveryPageFitsItsTemplate(t *testing.T) {
 			}
 		}
 	}
-	for name := range templates {
+	for name := range voices[0].templates {
 		if !tested[name] {
 			t.Errorf("template %s has no page in this test", name)
 		}
 	}
-	if len(tested) != len(templates) {
-		t.Errorf("%d pages, %d templates", len(tested), len(templates))
+	if len(tested) != len(voices[0].templates) {
+		t.Errorf("%d pages, %d templates", len(tested), len(voices[0].templates))
 	}
 }
 
@@ -90,7 +93,7 @@ func TestWB1WB4MarkupInValuesIsText(t *testing.T) {
 		v.Set(reflect.ValueOf(page))
 		poison(v, attack)
 		var out bytes.Buffer
-		if err := render(&out, v.Interface().(Page)); err != nil {
+		if err := voices[0].render(&out, v.Interface().(Page)); err != nil {
 			t.Errorf("%T: %v", page, err)
 		}
 		if strings.Contains(out.String(), "alert(1)</script>") || strings.Contains(out.String(), "<img src=x") {
@@ -122,7 +125,7 @@ func poison(v reflect.Value, s string) {
 // A link of ours that was made of a script address is cut off by html/template and leads nowhere.
 func TestWB2ScriptAddressIsNoLink(t *testing.T) {
 	var out bytes.Buffer
-	if err := render(&out, Notice{Brand: "B", Title: "T", Text: "x", Link: "javascript:alert(1)", LinkText: "go"}); err != nil {
+	if err := voices[0].render(&out, Notice{Frame: example, Title: "T", Text: "x", Link: "javascript:alert(1)", LinkText: "go"}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "javascript:") {
@@ -178,15 +181,15 @@ func TestCatalogIsWhole(t *testing.T) {
 					t.Errorf("two messages have the key %q", key)
 				}
 				declared[key] = true
-				if english.sentences[Message(key)] == "" {
+				if !voices[0].has(Message(key)) {
 					t.Errorf("%s (%s) has no English words", spec.Names[0].Name, key)
 				}
 			}
 			return true
 		})
 	}
-	if len(declared) != len(english.sentences) {
-		t.Errorf("%d messages are declared, %d have English words", len(declared), len(english.sentences))
+	if n := len(english.sentences) + len(english.counted); len(declared) != n {
+		t.Errorf("%d messages are declared, %d have English words", len(declared), n)
 	}
 
 	call := regexp.MustCompile(`say "([^"]+)"`)
@@ -225,8 +228,8 @@ func TestWaitRoundsUp(t *testing.T) {
 		{15*time.Minute + time.Millisecond, "16 minutes"},
 		{2*time.Hour + time.Second, "3 hours"},
 	} {
-		if got := Wait(nil, c.d); got != c.want {
-			t.Errorf("Wait(%v) = %q, want %q", c.d, got, c.want)
+		if got := voices[0].wait(c.d); got != c.want {
+			t.Errorf("wait(%v) = %q, want %q", c.d, got, c.want)
 		}
 	}
 }
@@ -235,7 +238,7 @@ func TestWaitRoundsUp(t *testing.T) {
 func TestWB6WB7WB10EveryAnswerIsSecured(t *testing.T) {
 	answers := map[string]func(http.ResponseWriter, *http.Request){
 		"page": func(w http.ResponseWriter, r *http.Request) {
-			Write(w, r, 404, Notice{Brand: "B", Title: "T", Text: "x"})
+			Write(w, r, 404, Notice{Frame: example, Title: "T", Text: "x"})
 		},
 		"problem":  func(w http.ResponseWriter, r *http.Request) { Problem(w, r, 401, ProblemDetails{Type: "x"}) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) { See(w, "/x") },
@@ -263,9 +266,7 @@ func TestWB6WB7WB10EveryAnswerIsSecured(t *testing.T) {
 	}
 }
 
-type noTemplate struct{ Brand string }
-
-func (noTemplate) page() {}
+type noTemplate struct{ Frame }
 
 func TestBrokenPageIsACleanError(t *testing.T) {
 	w := httptest.NewRecorder()
@@ -277,7 +278,7 @@ func TestBrokenPageIsACleanError(t *testing.T) {
 
 func TestHeadHasNoBody(t *testing.T) {
 	w := httptest.NewRecorder()
-	Write(w, httptest.NewRequest("HEAD", "/", nil), 200, SignIn{Brand: "B"})
+	Write(w, httptest.NewRequest("HEAD", "/", nil), 200, SignIn{})
 	if w.Body.Len() != 0 || w.Header().Get("Content-Length") == "0" {
 		t.Errorf("got %d bytes and Content-Length %s, want none and that of the page", w.Body.Len(), w.Header().Get("Content-Length"))
 	}
@@ -304,7 +305,7 @@ func TestStaticFilesAreKeptForEverAndByTheirContent(t *testing.T) {
 		address := Static(name)
 		served := strings.TrimPrefix(address, Prefix+"static/")
 		w := httptest.NewRecorder()
-		if !ServeStatic(w, httptest.NewRequest("GET", address, nil), served) {
+		if !ServeStatic(w, httptest.NewRequest("GET", address, nil), Brand{}, served) {
 			t.Fatalf("%s is not served", address)
 		}
 		if got := w.Header().Get("Cache-Control"); got != "public, max-age=31536000, immutable" {
@@ -318,7 +319,7 @@ func TestStaticFilesAreKeptForEverAndByTheirContent(t *testing.T) {
 		}
 	}
 	for _, served := range []string{"", "style.css", "../web.go", "style.0000000000000000.css", "templates/base.html"} {
-		if ServeStatic(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), served) {
+		if ServeStatic(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), Brand{}, served) {
 			t.Errorf("%q is served", served)
 		}
 	}
@@ -326,7 +327,7 @@ func TestStaticFilesAreKeptForEverAndByTheirContent(t *testing.T) {
 
 func TestSignInPageIsSmall(t *testing.T) {
 	var page bytes.Buffer
-	if err := render(&page, SignIn{Brand: "Example", Form: Form{Token: strings.Repeat("x", 43)}}); err != nil {
+	if err := voices[0].render(&page, SignIn{Frame: example, Form: Form{Token: strings.Repeat("x", 43)}}); err != nil {
 		t.Fatal(err)
 	}
 	total := page.Len()
@@ -343,7 +344,7 @@ func TestNoThirdParty(t *testing.T) {
 	address := regexp.MustCompile(`(?:src|href|action)="([^"]*)"`)
 	for _, page := range full {
 		var out bytes.Buffer
-		if err := render(&out, page); err != nil {
+		if err := voices[0].render(&out, page); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range address.FindAllStringSubmatch(out.String(), -1) {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 // Config is what a Gate stands on.
@@ -28,7 +29,7 @@ type Config struct {
 	Service func() (*auth.Service, error) // an error is answered with 503
 	Rules   []Rule                        // in written order; none: everybody proves two factors
 	Now     auth.Clock                    // nil: time.Now
-	Brand   string                        // the name on pages; never empty
+	Brand   web.Brand                     // what the pages show
 	Log     *slog.Logger                  // nil: nothing is logged
 }
 
@@ -37,7 +38,7 @@ type Gate struct {
 	rules     []rule // those with a matcher
 	byDefault Rule
 	now       auth.Clock
-	brand     string
+	brand     web.Brand
 	challenge string // WWW-Authenticate
 	log       *slog.Logger
 	logged    atomic.Int64 // when an unavailable store was last logged, in Unix seconds
@@ -52,11 +53,11 @@ type rule struct {
 	relaxes bool // somebody may satisfy it who does not satisfy the default
 }
 
-// New makes a Gate. It refuses a Config without a service or a brand, and rules that cannot mean what they say; the error names the
+// New makes a Gate. It refuses a Config without a service, and rules that cannot mean what they say; the error names the
 // rule by its Text.
 func New(cfg Config) (*Gate, error) {
-	if cfg.Service == nil || cfg.Brand == "" {
-		return nil, errors.New("a gate needs a service and a brand")
+	if cfg.Service == nil {
+		return nil, errors.New("a gate needs a service")
 	}
 	ordered, byDefault, err := arrange(cfg.Rules)
 	if err != nil {
@@ -72,7 +73,7 @@ func New(cfg Config) (*Gate, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
-	g.challenge = challenge(g.brand)
+	g.challenge = challenge(g.brand.String())
 	g.session = func(ctx context.Context, value string) (*auth.Session, error) {
 		svc, err := cfg.Service()
 		if err != nil || value == "" {

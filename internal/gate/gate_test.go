@@ -15,6 +15,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -41,7 +42,7 @@ var people = map[string]*auth.Session{
 // site returns a gate with these rules whose sessions are the people above.
 func site(t testing.TB, rules ...Rule) *Gate {
 	t.Helper()
-	g, err := New(Config{Service: nobody, Rules: rules, Now: func() time.Time { return now }, Brand: "Example"})
+	g, err := New(Config{Service: nobody, Rules: rules, Now: func() time.Time { return now }, Brand: web.Brand{Name: "Example"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +383,7 @@ func TestAD9StoreDown(t *testing.T) {
 		}
 	}
 
-	noService, err := New(Config{Service: func() (*auth.Service, error) { return nil, down }, Brand: "Example"})
+	noService, err := New(Config{Service: func() (*auth.Service, error) { return nil, down }, Brand: web.Brand{Name: "Example"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d D
 		g.problem(w, r, what, &d)
 		return
 	}
-	g.page(w, r, what, &d)
+	g.page(w, r, v, what, &d)
 }
 
 // problem answers a program. sign_in_url leads nowhere in particular after the sign-in: the address of the request is that of some
@@ -131,20 +131,24 @@ func (g *Gate) problem(w http.ResponseWriter, r *http.Request, what *refusal, d 
 	web.Problem(w, r, what.status, p)
 }
 
-func (g *Gate) page(w http.ResponseWriter, r *http.Request, what *refusal, d *Decision) {
+func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision) {
 	switch what {
 	case &signIn:
 		web.Write(w, r, what.status, web.NotSent{
-			Brand: g.brand, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotSent),
+			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotSent),
 			Link: d.address(""), LinkText: web.Say(r, web.SignInButton),
 		})
 	case &proveMore, &stepUp:
 		web.Write(w, r, what.status, web.NotSent{
-			Brand: g.brand, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotProven),
+			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotProven),
 			Link: d.address(""), LinkText: web.Say(r, web.ContinueButton),
 		})
 	default:
-		n := web.Notice{Brand: g.brand, Title: web.Say(r, what.title), Text: web.Say(r, what.text)}
+		frame := web.Frame{Brand: g.brand}
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			frame.Here = returnTo(v.URL)
+		}
+		n := web.Notice{Frame: frame, Title: web.Say(r, what.title), Text: web.Say(r, what.text)}
 		if what == &forbidden {
 			n.Link, n.LinkText = visit.Prefix+"account", web.Say(r, web.ToAccount)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 // noReader is a body that must not be read: it may be a gigabyte, and it is not meant for us.
@@ -415,7 +416,7 @@ func TestBrandInChallenge(t *testing.T) {
 		"A\r\nSet-Cookie: x=y": `Nightlatch realm="ASet-Cookie: x=y"`,
 		"Bücher":               `Nightlatch realm="Bcher"`,
 	} {
-		g, err := New(Config{Service: nobody, Brand: brand})
+		g, err := New(Config{Service: nobody, Brand: web.Brand{Name: brand}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -445,7 +446,7 @@ func TestUnavailableIsLogged(t *testing.T) {
 	g, err := New(Config{
 		Service: func() (*auth.Service, error) { return nil, errors.New("disk on fire") },
 		Now:     func() time.Time { return clock },
-		Brand:   "Example",
+		Brand:   web.Brand{Name: "Example"},
 		Log:     slog.New(slog.NewTextHandler(&out, nil)),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 func nobody() (*auth.Service, error) { panic("nobody was to be asked") }
@@ -83,7 +84,7 @@ func TestAD14Slips(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(Config{Service: nobody, Brand: "Example", Rules: tt.rules})
+			_, err := New(Config{Service: nobody, Brand: web.Brand{Name: "Example"}, Rules: tt.rules})
 			if err == nil {
 				t.Fatal("got no error")
 			}
@@ -94,11 +95,8 @@ func TestAD14Slips(t *testing.T) {
 			}
 		})
 	}
-	if _, err := New(Config{Brand: "Example"}); err == nil {
+	if _, err := New(Config{Brand: web.Brand{Name: "Example"}}); err == nil {
 		t.Error("a gate without a service: got no error")
-	}
-	if _, err := New(Config{Service: nobody}); err == nil {
-		t.Error("a gate without a brand: got no error")
 	}
 }
 
@@ -121,7 +119,7 @@ func TestRulesThatAreFine(t *testing.T) {
 			{Need: auth.Requirement{Level: auth.LevelPassword, MaxAge: 365 * 24 * time.Hour}, Match: never, Text: "require @b"},
 		},
 	} {
-		if _, err := New(Config{Service: nobody, Brand: "Example", Rules: rules}); err != nil {
+		if _, err := New(Config{Service: nobody, Brand: web.Brand{Name: "Example"}, Rules: rules}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

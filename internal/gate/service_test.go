@@ -15,6 +15,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 // open returns a gate on a real service, and alice, who is enrolled and signed in.
@@ -22,7 +23,7 @@ func open(t testing.TB, rules ...Rule) (*Gate, *authtest.Bench, *authtest.Person
 	t.Helper()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", Groups: []string{"admins"}})
-	g, err := New(Config{Service: func() (*auth.Service, error) { return b.Service, nil }, Rules: rules, Now: b.Clock.Now, Brand: "Example"})
+	g, err := New(Config{Service: func() (*auth.Service, error) { return b.Service, nil }, Rules: rules, Now: b.Clock.Now, Brand: web.Brand{Name: "Example"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,11 +31,11 @@ var rooms = map[string]room{
 
 	"caddymodule": {[]string{
 		"internal/admin", "internal/auth", "internal/gate", "internal/identity", "internal/otp", "internal/server", "internal/store",
-		"internal/visit",
+		"internal/visit", "web",
 	}, "it turns a configuration into the settings of the rooms; how a request goes through them is package server's"},
 	"internal/server": {[]string{
 		"internal/auth", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
-		"internal/visit",
+		"internal/visit", "web",
 	}, "the one room that knows everybody, so that nobody else has to"},
 
 	// The doors. They do not know each other: a question that two of them must answer alike is asked of auth.
@@ -52,10 +52,12 @@ var rooms = map[string]room{
 	"internal/store/badgerstore": {[]string{"internal/store"}, "a backend; the next one is another folder and no other change"},
 	"internal/otp":               {nil, "arithmetic"},
 	"internal/password":          {nil, "arithmetic"},
+	"internal/mail":              {nil, "it delivers one message; who gets what is decided elsewhere"},
 
 	// For tests and measurements only: no room above names them.
 	"internal/auth/authtest":   {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
 	"internal/store/storetest": {[]string{"internal/store"}, "the suite that every backend passes"},
+	"internal/mail/mailtest":   {nil, "a mail server that runs in a test, good or bad, for every room whose acts end in a mail"},
 	"internal/wiretest":        {nil, "a client and an upstream that change no byte"},
 	"internal/programtest":     {[]string{"caddymodule", "internal/otp"}, "the whole program and the people who use it, for the tests that look from outside"},
 	"bench":                    {[]string{"internal/auth", "internal/otp", "internal/server", "internal/visit"}, "it makes users and sessions, and measures the program from outside"},
@@ -72,12 +74,14 @@ var outside = map[string]struct {
 	"github.com/pquerna/otp":          {[]string{"internal/otp"}, "it draws keys and QR codes; which code is right is computed in package otp"},
 	"github.com/gorilla/securecookie": {[]string{"internal/auth"}, "there is one envelope of tickets, with keys that only auth has"},
 	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
+	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},
+	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
 		"bench", "caddymodule", "internal/admin", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
 	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
-	"testing": {[]string{"internal/auth/authtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
+	"testing": {[]string{"internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
 
 	"math/rand":     {nil, "crypto/rand only: what is random here is a secret or looks like one"},
 	"text/template": {nil, "it does not escape"},

@@ -28,7 +28,7 @@ func showAccount(q *request) {
 		return
 	}
 	page := web.Account{
-		Brand:    q.portal.brand,
+		Frame:    q.frame(),
 		Token:    q.formFor(signOutForm).Token,
 		UserName: u.Name,
 		FullName: u.FullName,

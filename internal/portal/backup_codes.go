@@ -16,7 +16,7 @@ var backupCodesForm = purpose{"backup-codes", visit.Attempt}
 
 func showBackupCodes(q *request) {
 	if a, ok := q.at(auth.StepSaveCodes); ok {
-		q.page(http.StatusOK, web.BackupCodes{Brand: q.portal.brand, Form: q.formFor(backupCodesForm), UserName: a.UserName, Codes: a.Codes})
+		q.page(http.StatusOK, web.BackupCodes{Frame: q.frame(), Form: q.formFor(backupCodesForm), UserName: a.UserName, Codes: a.Codes})
 	}
 }
 
@@ -31,7 +31,7 @@ func savedBackupCodes(q *request) {
 		q.refuse(err, "", func(problem string) web.Page {
 			form := q.formFor(backupCodesForm)
 			form.Problem = problem
-			return web.BackupCodes{Brand: q.portal.brand, Form: form, UserName: a.UserName, Codes: a.Codes}
+			return web.BackupCodes{Frame: q.frame(), Form: form, UserName: a.UserName, Codes: a.Codes}
 		})
 		return
 	}
@@ -68,5 +68,5 @@ func showBackupCodeUsed(q *request) {
 		q.unavailable(err)
 		return
 	}
-	q.page(http.StatusOK, web.BackupCodeUsed{Brand: q.portal.brand, Left: u.CodesLeft, Continue: q.returnTo()})
+	q.page(http.StatusOK, web.BackupCodeUsed{Frame: q.frame(), Left: u.CodesLeft, Continue: q.returnTo()})
 }

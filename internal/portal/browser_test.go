@@ -18,6 +18,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 // site is a portal over TLS with an application behind it that says "the application" under every other path.
@@ -31,7 +32,7 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Bench: authtest.New(t)}
 	var err error
-	if s.portal, err = New(Config{Service: func() (*auth.Service, error) { return s.Bench.Service, nil }, Brand: "Example"}); err != nil {
+	if s.portal, err = New(Config{Service: func() (*auth.Service, error) { return s.Bench.Service, nil }, Brand: web.Brand{Name: "Example"}}); err != nil {
 		t.Fatal(err)
 	}
 	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

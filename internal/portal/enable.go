@@ -77,7 +77,7 @@ func (q *request) enablePage(a *auth.AttemptView) (web.EnableTwoFactor, error) {
 		return web.EnableTwoFactor{}, fmt.Errorf("showing the key of a new factor: %w", err)
 	}
 	return web.EnableTwoFactor{
-		Brand:     q.portal.brand,
+		Frame:     q.frame(),
 		Form:      q.formFor(enableForm),
 		UserName:  a.UserName,
 		QR:        base64.StdEncoding.EncodeToString(picture),

@@ -42,7 +42,7 @@ func (q *request) invitePage(l auth.Link, problem string) web.Page {
 	form := q.formFor(inviteForm)
 	form.Problem = problem
 	return web.Invite{
-		Brand:       q.portal.brand,
+		Frame:       q.frame(),
 		Form:        form,
 		Action:      q.visit.URL.Path,
 		UserName:    l.UserName,

@@ -24,23 +24,23 @@ import (
 // Config is what a Portal stands on.
 type Config struct {
 	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
-	Brand   string                        // the name on pages; never empty
+	Brand   web.Brand                     // what the pages show
 	Log     *slog.Logger                  // nil: nothing is logged
 }
 
 // Portal answers everything under visit.Prefix. It is safe for concurrent use.
 type Portal struct {
 	service func() (*auth.Service, error)
-	brand   string
+	brand   web.Brand
 	log     *slog.Logger
 	mux     *http.ServeMux // only finds the pattern of a request
 	serve   map[string]handler
 }
 
-// New makes a Portal. It refuses a Config without a service or a brand.
+// New makes a Portal. It refuses a Config without a service.
 func New(cfg Config) (*Portal, error) {
-	if cfg.Service == nil || cfg.Brand == "" {
-		return nil, errors.New("a portal needs a service and a brand")
+	if cfg.Service == nil {
+		return nil, errors.New("a portal needs a service")
 	}
 	p := &Portal{service: cfg.Service, brand: cfg.Brand, log: cfg.Log, mux: http.NewServeMux(), serve: make(map[string]handler)}
 	if p.log == nil {
@@ -64,6 +64,9 @@ func routes() []route {
 	open := chain{}
 	page := chain{overHTTPS, forPeople, withQuery, withService}
 	form := chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService}
+	// The language is a taste and no right: it is chosen without a service, so on the page that says that there is none too, and its form
+	// is tied to nobody.
+	setting, settingForm := chain{overHTTPS, forPeople, withQuery}, chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm}
 
 	return []route{
 		{"GET", "{$}", page.then(toAccount)},
@@ -90,6 +93,8 @@ func routes() []route {
 		{"GET", "sign-out", page.then(showSignOut)},
 		{"POST", "sign-out", form.bound(signOutForm).then(signOut)},
 		{"GET", "signed-out", page.then(showSignedOut)},
+		{"GET", "language", setting.then(showLanguages)},
+		{"POST", "language", settingForm.then(chooseLanguage)},
 		{"GET", "static/{name}", open.then(static)},
 		{"GET", "healthz", open.then(healthz)},
 		{"GET", "readyz", open.then(readyz)},

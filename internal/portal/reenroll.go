@@ -37,5 +37,5 @@ func reenroll(q *request) {
 func (q *request) reenrollPage(l auth.Link, problem string) web.Page {
 	form := q.formFor(reenrollForm)
 	form.Problem = problem
-	return web.Reenroll{Brand: q.portal.brand, Form: form, Action: q.visit.URL.Path, UserName: l.UserName}
+	return web.Reenroll{Frame: q.frame(), Form: form, Action: q.visit.URL.Path, UserName: l.UserName}
 }

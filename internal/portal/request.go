@@ -81,12 +81,30 @@ func (q *request) formFor(f purpose) web.Form {
 	return web.Form{Token: q.auth.FormToken(value, f.name)}
 }
 
+// frame is what is around a page.
+func (q *request) frame() web.Frame { return q.frameTo(q.returnTo()) }
+
+// frameTo is the frame of a page that knows where to go afterwards, a path that has been made safe; the choice of a language leads back
+// to the page with it. It does not where the path of the page holds the token of a one-time link, nor where it is no page: what is
+// written into another address comes to stand in logs.
+func (q *request) frameTo(returnTo string) web.Frame {
+	f := web.Frame{Brand: q.portal.brand}
+	if q.pattern == "" || strings.HasSuffix(q.pattern, "}") {
+		return f
+	}
+	f.Here = q.visit.URL.Path
+	if returnTo != "/" {
+		f.Here += "?return_to=" + url.QueryEscape(returnTo)
+	}
+	return f
+}
+
 // page answers with a page.
 func (q *request) page(status int, p web.Page) { web.Write(q.w, q.Request, status, p) }
 
 // notice answers with a plain message. path, under visit.Prefix, is where its link leads; empty for none.
 func (q *request) notice(status int, title, text web.Message, path string, linkText web.Message) {
-	n := web.Notice{Brand: q.portal.brand, Title: q.say(title), Text: q.say(text)}
+	n := web.Notice{Frame: q.frame(), Title: q.say(title), Text: q.say(text)}
 	if linkText != "" {
 		n.Link, n.LinkText = visit.Prefix+path, q.say(linkText)
 	}

@@ -44,7 +44,7 @@ func (q *request) secondFactorPage(a *auth.AttemptView, m auth.Method, problem s
 	form := q.formFor(secondFactorForm)
 	form.Problem = problem
 	return web.SecondFactor{
-		Brand:     q.portal.brand,
+		Frame:     q.frame(),
 		Form:      form,
 		UserName:  a.UserName,
 		Backup:    m == auth.BackupCode && a.CodesLeft > 0,

@@ -48,7 +48,7 @@ func (q *request) setupPage(wrong, problem string) web.Page {
 	form := q.formFor(setupForm)
 	form.Problem = problem
 	return web.Setup{
-		Brand:       q.portal.brand,
+		Frame:       q.frame(),
 		Form:        form,
 		Action:      q.visit.URL.Path,
 		Wrong:       wrong,

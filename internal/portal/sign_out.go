@@ -22,7 +22,7 @@ func showSignOut(q *request) {
 	case s == nil:
 		q.see("signed-out")
 	default:
-		q.page(http.StatusOK, web.SignOut{Brand: q.portal.brand, Token: q.formFor(signOutForm).Token})
+		q.page(http.StatusOK, web.SignOut{Frame: q.frame(), Token: q.formFor(signOutForm).Token})
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // static serves the files of our pages.
 func static(q *request) {
-	if !web.ServeStatic(q.w, q.Request, q.token()) {
+	if !web.ServeStatic(q.w, q.Request, q.portal.brand, q.token()) {
 		q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
 	}
 }

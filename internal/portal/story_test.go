@@ -277,7 +277,7 @@ func TestStoryStepUp(t *testing.T) {
 
 	for _, bad := range []string{
 		"level=none", "level=", "return_to=%2F", "level=two_factor&max_age=-1", "level=two_factor&max_age=99999999999999999999",
-		"level=two_factor&methods=pwd", "level=two_factor&methods=email", "level=two_factor&methods=,", "level=two_factor&level=password",
+		"level=two_factor&methods=pwd", "level=two_factor&methods=sms", "level=two_factor&methods=,", "level=two_factor&level=password",
 		"level=two_factor&methods=" + strings.Repeat("otp,", 20) + "otp",
 	} {
 		b.get("/_nightlatch/sudo?"+bad).sees(400, "/_nightlatch/sudo")

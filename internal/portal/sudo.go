@@ -53,7 +53,7 @@ func sudo(q *request) {
 func (q *request) sudoPage(a *auth.AttemptView, problem string) web.Page {
 	form := q.formFor(sudoForm)
 	form.Problem = problem
-	return web.Sudo{Brand: q.portal.brand, Form: form, UserName: a.UserName}
+	return web.Sudo{Frame: q.frame(), Form: form, UserName: a.UserName}
 }
 
 // stepUp begins to prove more with the session at hand.
@@ -81,7 +81,7 @@ func (q *request) stepUp(need auth.Requirement) {
 	p, err := q.auth.StepUp(q.Context(), q.client(), value, need, q.returnTo())
 	if err != nil {
 		q.refuse(err, "", func(problem string) web.Page {
-			return web.Notice{Brand: q.portal.brand, Title: q.say(web.RefusedTitle), Text: problem, Link: visit.Prefix + "account", LinkText: q.say(web.ToAccount)}
+			return web.Notice{Frame: q.frame(), Title: q.say(web.RefusedTitle), Text: problem, Link: visit.Prefix + "account", LinkText: q.say(web.ToAccount)}
 		})
 		return
 	}

@@ -4,7 +4,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/portal"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 // SiteConfig is what one configuration says of one site.
@@ -23,7 +23,7 @@ type SiteConfig struct {
 	Service func() (*auth.Service, error) // an error is answered with 503
 	Rules   []gate.Rule
 	Headers identity.Config
-	Brand   string       // the name on pages; empty: that of auth.DefaultSettings
+	Brand   web.Brand    // what the pages show
 	Now     auth.Clock   // nil: time.Now
 	Log     *slog.Logger // nil: nothing is logged
 }
@@ -41,12 +41,11 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	brand := cmp.Or(cfg.Brand, auth.DefaultSettings.Brand)
-	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: brand, Log: cfg.Log})
+	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: cfg.Brand, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
-	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: brand, Log: cfg.Log})
+	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 var errMatcher = errors.New("matcher failed")
@@ -270,8 +271,8 @@ func TestWhatIsLeftToTheCaller(t *testing.T) {
 
 // The gate and the portal show one name, also where the configuration gives none.
 func TestBrand(t *testing.T) {
-	for brand, want := range map[string]string{"": "Nightlatch", "Example": "Example"} {
-		site, err := server.NewSite(server.SiteConfig{Service: func() (*auth.Service, error) { return nil, errors.New("down") }, Brand: brand})
+	for brand, want := range map[string]string{"": auth.DefaultSettings.Brand, "Example": "Example"} {
+		site, err := server.NewSite(server.SiteConfig{Service: func() (*auth.Service, error) { return nil, errors.New("down") }, Brand: web.Brand{Name: brand}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Cookie is one of our two cookies.
+// Cookie is one of our cookies.
 type Cookie int
 
 const (
@@ -18,13 +18,15 @@ const (
 	Session Cookie = iota
 	// Attempt is the cookie of a browser that is signing in.
 	Attempt
+	// Language is the cookie of a browser on which a language was chosen. It says nothing of anybody and opens nothing.
+	Language
 )
 
 // The __Host- prefix makes browsers refuse the cookie from a sibling domain, without TLS, or for a part of the site (RFC 6265bis
 // §4.1.3.2). Browsers want Secure for it, so on a loopback address the names go without.
-var cookieNames = [...][2]string{
-	Loopback: {Session: "nightlatch", Attempt: "nightlatch-attempt"},
-	Secure:   {Session: "__Host-nightlatch", Attempt: "__Host-nightlatch-attempt"},
+var cookieNames = [...][3]string{
+	Loopback: {Session: "nightlatch", Attempt: "nightlatch-attempt", Language: "nightlatch-language"},
+	Secure:   {Session: "__Host-nightlatch", Attempt: "__Host-nightlatch-attempt", Language: "__Host-nightlatch-language"},
 }
 
 // maxCookieValue bounds a value in bytes. The longest that package auth makes, that of a session, has 136; what exceeds this is not ours and
@@ -99,7 +101,7 @@ func (v Visit) ClearCookie(w http.ResponseWriter, c Cookie) {
 }
 
 // StripCookies removes our cookies from a request that goes on to the application: it must never hold a visitor's credential
-// (CVE-2026-41181 in a peer). Both names of both cookies go, in any case and in every spelling that some reader takes for them. The
+// (CVE-2026-41181 in a peer). Both names of each cookie go, in any case and in every spelling that some reader takes for them. The
 // other cookies stay as they are, byte for byte and in order.
 func StripCookies(h http.Header) {
 	lines := h["Cookie"]

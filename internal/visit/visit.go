@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package visit holds what the outermost handler knows of one request, in plain types: the target as the client sent it, the
-// address that Caddy's trusted_proxies settled on, and how safe the connection is. It also owns our two cookies: their names, how
+// address that Caddy's trusted_proxies settled on, and how safe the connection is. It also owns our cookies: their names, how
 // one is read, set, cleared, and kept away from the application in both directions.
 //
 // It decides nothing about who may pass. The gate, the portal and identity all read it, so that no two of them can disagree about
