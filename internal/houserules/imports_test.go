@@ -52,7 +52,11 @@ var rooms = map[string]room{
 	"internal/store/badgerstore": {[]string{"internal/store"}, "a backend; the next one is another folder and no other change"},
 	"internal/otp":               {nil, "arithmetic"},
 	"internal/password":          {nil, "arithmetic"},
+	"internal/webhook":           {nil, "it carries what it is given to the one place of the configuration"},
 	"internal/mail":              {nil, "it delivers one message; who gets what is decided elsewhere"},
+
+	// For people to copy.
+	"docs/webhook-receiver": {nil, "a program of its own: whoever copies it takes one file"},
 
 	// For tests and measurements only: no room above names them.
 	"internal/auth/authtest":   {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
@@ -78,7 +82,7 @@ var outside = map[string]struct {
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
-		"bench", "caddymodule", "internal/admin", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "web",
+		"bench", "caddymodule", "docs/webhook-receiver", "internal/admin", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
 	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
 	"testing": {[]string{"internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
