@@ -48,7 +48,10 @@ func sender(s string) (netmail.Address, error) {
 	if err := checkAddress(a.Address); err != nil {
 		return netmail.Address{}, err
 	}
-	if strings.ContainsFunc(a.Name, unicode.IsControl) {
+	switch {
+	case s != a.Address && !strings.HasSuffix(s, "<"+a.Address+">"): // a group, or words that are neither name nor address
+		return netmail.Address{}, fmt.Errorf("%q is not one address with or without a name", cut(s))
+	case strings.ContainsFunc(a.Name, unicode.IsControl):
 		return netmail.Address{}, fmt.Errorf("the name in %q has control characters", cut(s))
 	}
 	return *a, nil
