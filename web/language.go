@@ -174,6 +174,9 @@ const maxAccepted = 256
 
 // preferred finds the language that fits an Accept-Language header best (RFC 9110 §12.5.4), English where none fits.
 func preferred(accepted string) *voice {
+	if v := first(accepted); v != nil {
+		return v
+	}
 	if len(accepted) > maxAccepted {
 		accepted = accepted[:max(0, strings.LastIndexByte(accepted[:maxAccepted], ','))]
 	}
@@ -183,6 +186,23 @@ func preferred(accepted string) *voice {
 	}
 	_, i, _ := matcher.Match(tags...)
 	return voices[i]
+}
+
+// first is the language that a header names first and without a weight, or nil: what most browsers send, found without reading the rest.
+// A refusal says two sentences, and weighing a whole header costs more than they do. Chinese for Taiwan, Hong Kong and Macau is written
+// otherwise than ours, so it has to be weighed.
+func first(accepted string) *voice {
+	wanted, _, _ := strings.Cut(accepted, ",")
+	primary, region, _ := strings.Cut(wanted, "-")
+	if len(wanted) != 2 && len(region) != 2 || strings.EqualFold(primary, "zh") && region != "" && !strings.EqualFold(region, "cn") {
+		return nil
+	}
+	for _, v := range voices {
+		if strings.EqualFold(v.Tag[:2], primary) {
+			return v
+		}
+	}
+	return nil
 }
 
 var matcher = func() language.Matcher {

@@ -5,6 +5,8 @@ package portal
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -15,7 +17,9 @@ import (
 const languageAge = 400 * 24 * time.Hour
 
 func showLanguages(q *request) {
-	q.page(http.StatusOK, web.ChooseLanguage{Frame: q.frame(), ReturnTo: q.languagePath(q.query.Get("return_to"))})
+	page := web.ChooseLanguage{Frame: q.frame(), ReturnTo: q.languagePath(q.query.Get("return_to"))}
+	page.Here = page.ReturnTo // whoever follows the link of this page too still comes back
+	q.page(http.StatusOK, page)
 }
 
 // chooseLanguage remembers a language in the browser. Nothing is stored.
@@ -33,8 +37,11 @@ func chooseLanguage(q *request) {
 // choice itself. Unlike a sign-in it may lead to any page of ours: it is where the person was, and looking at one changes nothing.
 func (q *request) languagePath(s string) string {
 	const choice = visit.Prefix + "language"
-	if s == "" {
+	if s == "" || s == choice {
 		return choice
 	}
-	return pathHere(s, func(p string) bool { return !ours(p) || p != choice && q.portal.pattern(http.MethodGet, p) != "" })
+	return pathHere(s, func(u *url.URL) bool {
+		page := plainlySpelled(u) && strings.HasPrefix(u.Path, visit.Prefix) && q.portal.pattern(http.MethodGet, u.Path) != ""
+		return !ours(u.Path) || page && u.Path != choice // the choice with an address of its own leads in circles
+	})
 }

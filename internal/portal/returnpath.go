@@ -20,15 +20,15 @@ const maxReturnPath = 2 << 10
 // "No host, so it is local" is not enough: browsers take "/\host", "///host" and "https:host" for other sites, drop tabs and newlines
 // anywhere, and what follows us may decode once more. So only a single leading slash counts, before and after decoding, and neither
 // backslashes nor control bytes in the path. The query may hold anything, other addresses included: it leads nowhere by itself.
-func returnPath(s string) string { return pathHere(s, func(p string) bool { return !ours(p) }) }
+func returnPath(s string) string { return pathHere(s, func(u *url.URL) bool { return !ours(u.Path) }) }
 
-// pathHere is returnPath for those paths that are wanted.
-func pathHere(s string, wanted func(path string) bool) string {
+// pathHere is returnPath for those addresses that are wanted.
+func pathHere(s string, wanted func(*url.URL) bool) string {
 	if len(s) > maxReturnPath || !strings.HasPrefix(s, "/") || !visible(s) {
 		return "/"
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "" || u.Opaque != "" || u.User != nil || u.Host != "" || !safePath(u.Path) || !wanted(u.Path) {
+	if err != nil || u.Scheme != "" || u.Opaque != "" || u.User != nil || u.Host != "" || !safePath(u.Path) || !wanted(u) {
 		return "/"
 	}
 	rebuilt := (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
