@@ -5,8 +5,10 @@ package password
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -24,7 +26,7 @@ func reasonOf(t *testing.T, err error) Reason {
 	return weak.Reason
 }
 
-func TestV6_2_1MinimumCountsCodePoints(t *testing.T) {
+func TestASVS6_2_1MinimumCountsCodePoints(t *testing.T) {
 	for _, c := range []struct {
 		plain string
 		least int
@@ -51,7 +53,7 @@ func TestV6_2_1MinimumCountsCodePoints(t *testing.T) {
 }
 
 // ASVS 6.2.4: known common passwords are refused, in any case and normalization.
-func TestV6_2_4CommonPasswords(t *testing.T) {
+func TestASVS6_2_4CommonPasswordsAreRefused(t *testing.T) {
 	for _, plain := range []string{
 		"iloveyousomuch", "ILoveYouForever", "administrator", "motherfucker", "basketball1", "sunshine123",
 		"Maytheforcebewithyou", "May the Force be with you", "correct horse battery staple", "Correct-Horse-Battery-Staple",
@@ -66,7 +68,7 @@ func TestV6_2_4CommonPasswords(t *testing.T) {
 	// Whole passwords only: a common word beside others is no reason.
 	for _, plain := range []string{
 		"the dragon ate my homework again", "monkey wrench in Leipzig", "password for the blue shed",
-		"monkey 84719204817365", "sunshine on my left shoe", "tofu lantern gravel 7",
+		"29022001-30022001", "monkey 84719204817365", "sunshine on my left shoe", "tofu lantern gravel 7",
 	} {
 		if err := Check(plain, 15); err != nil {
 			t.Errorf("%q: %v, want it accepted", plain, err)
@@ -74,31 +76,76 @@ func TestV6_2_4CommonPasswords(t *testing.T) {
 	}
 }
 
-func TestV6_2_4ListIsClean(t *testing.T) {
-	words := commonWords()
-	if len(words) < 3000 {
-		t.Errorf("list has %d lines, want at least 3000", len(words))
-	}
-	for word := range words {
-		if word != fold(word) || strings.ContainsAny(word, " \t") {
-			t.Errorf("%q is not folded and normalized: it would never be found", word)
+// The heads of every published list, and what is in the published one alone.
+func TestASVS6_2_4TheBestKnownAreRefusedWithAReason(t *testing.T) {
+	for plain, want := range map[string]Reason{
+		"password": Common, "baseball": Common, "football": Common, "jennifer": Common, "trustno1": Common, "sunshine": Common,
+		"iloveyou": Common, "michelle": Common, "starwars": Common, "princess": Common, "corvette": Common, "password1": Common,
+		"mercedes": Common, "steelers": Common, "maverick": Common, "marlboro": Common, "whatever": Common, "cocacola": Common,
+		"jordan23": Common, "welcome1": Common, "letmein123": Common, "Passw0rd!": Common, "Football1": Common, "ｐａｓｓｗｏｒｄ１": Common,
+		"nineinch": Common, "fr33dom!": Common, "slipknot666": Common, "ncc1701d": Common, "stonecold316": Common, "13041984": Common, "blink182": Common,
+		"29021996": Common, "1999-12-31": Common, "12/25/2003": Common, "07. 11. 1949": Common,
+		"12345678": Pattern, "123456789": Pattern, "qwertyuiop": Pattern, "1qaz2wsx": Pattern, "11111111": Pattern, "q1w2e3r4t5": Pattern,
+	} {
+		err := Check(plain, 8)
+		if got := reasonOf(t, err); got != want || len(err.Error()) < 40 {
+			t.Errorf("%q: got reason %d (%v), want %d and a sentence", plain, got, err, want)
 		}
-		if len(word) >= 8 && Check(word, 8) == nil {
-			t.Errorf("%q is listed and accepted", word)
+	}
+}
+
+func TestDates(t *testing.T) {
+	for s, want := range map[string]bool{
+		"29021996": true, "02291996": true, "19960229": true, "01011900": true, "31122099": true,
+		"29022001": false, "31121899": false, "01012100": false, "1996022": false, "199602290": false, "２９０２１９９６": false, "": false,
+	} {
+		if got := isDate(s); got != want {
+			t.Errorf("%q: date is %t, want %t", s, got, want)
+		}
+	}
+}
+
+// A line out of order or not folded would never be found.
+func TestASVS6_2_4ListsAreLongEnoughAndClean(t *testing.T) {
+	for name, list := range map[string]string{"common.txt": common, "frequent.txt": frequent} {
+		words := strings.Split(strings.TrimSuffix(list, "\n"), "\n")
+		long := 0
+		for i, word := range words {
+			if word != fold(word) || strings.TrimSpace(word) != word || word == "" || strings.HasPrefix(word, "#") {
+				t.Errorf("%s: %q is not folded and normalized", name, word)
+			}
+			if i > 0 && words[i-1] >= word {
+				t.Errorf("%s: %q stands after %q", name, word, words[i-1])
+			}
+			if utf8.RuneCountInString(word) >= 8 {
+				long++
+				if Check(word, 8) == nil {
+					t.Errorf("%s: %q is listed and accepted", name, word)
+				}
+			}
+			if !hasLine(list, word) || hasLine(list, word+"\n") || hasLine(list, word[:len(word)-1]) != slices.Contains(words[:i], word[:len(word)-1]) {
+				t.Errorf("%s: the search for %q or its beginning goes astray", name, word)
+			}
+		}
+		if name == "frequent.txt" && (long < 3000 || long != len(words)) {
+			t.Errorf("%s: %d of %d lines have eight characters or more, want all and at least 3000", name, long, len(words))
+		}
+		if !strings.HasPrefix(list, words[0]) || hasLine(list, "") || hasLine(list, words[len(words)-1]+"~") {
+			t.Errorf("%s: finds what is not there", name)
 		}
 	}
 }
 
 // ASVS 6.2.5: no class of characters is demanded.
-func TestV6_2_5NoCompositionRules(t *testing.T) {
-	for _, plain := range []string{"qzmfwkrtbxhvdylgnsce", "KQZMFWXRTBHVDYLGNSCP", "839201748392657", "~^~%`+{}=|<>?_-", "日本語の長い合言葉です忘れないで", "                       x y"} {
+func TestASVS6_2_5NoCompositionRules(t *testing.T) {
+	for _, plain := range []string{"qzmfwkrtbxhvdylgnsce", "marigoldteapotwindow", "KQZMFWXRTBHVDYLGNSCP", "839201748392657", "~^~%`+{}=|<>?_-", "日本語の長い合言葉です忘れないで", "                       x y"} {
 		if err := Check(plain, 15); err != nil {
 			t.Errorf("%q: %v, want it accepted", plain, err)
 		}
 	}
 }
 
-func TestV6_2_9CheckAcceptsLongAndRefusesTooLong(t *testing.T) {
+func TestASVS6_2_9CheckAcceptsLongAndRefusesTooLong(t *testing.T) {
 	long := strings.Repeat("fern gate 7 moss ", 16)
 	if err := Check(long[:64], 15); err != nil {
 		t.Errorf("64 characters: %v", err)
@@ -120,7 +167,7 @@ func TestV6_2_9CheckAcceptsLongAndRefusesTooLong(t *testing.T) {
 	}
 }
 
-func TestV6_2_11ContextWords(t *testing.T) {
+func TestASVS6_2_11ContextWordsAreRefused(t *testing.T) {
 	context := []string{"Alice.Smith", "asmith@mail.example.org", "Grünwald Café", "ox"}
 	for _, plain := range []string{
 		"nightlatch", "NightlatchNightlatch", "nightlatch123456", "N1ghtl4tch!!", "Nightlatch2024!",
@@ -181,9 +228,19 @@ func FuzzCheck(f *testing.F) {
 
 func BenchmarkCheck(b *testing.B) {
 	plain := strings.Repeat("fern gate 7 moss ", 16)[:256]
+	b.ReportAllocs()
 	for b.Loop() {
 		if err := Check(plain, 15, "alice.smith", "Example Corp"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkListed(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if listed("fern gate 7 moss") || !listed("slipknot666") {
+			b.Fatal("wrong answer")
 		}
 	}
 }

@@ -9,7 +9,8 @@
 // end of memory. Checks of length and shape come before any hashing. Check is
 // the policy for new passwords: length, a list of common passwords, words of
 // the account and the site, repetition and sequences, and no composition
-// rules (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5 V6.2).
+// rules (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5 V6.2). Strength tells the
+// person how good a password is and refuses none.
 //
 // It knows no user, store or request. Counting failures, choosing what to tell
 // the person and storing the new hash after RightButOld are the caller's.
@@ -18,8 +19,9 @@
 // keyboards disagree on how to write the same accented letter. Nothing is
 // trimmed, folded or cut (ASVS 6.2.8).
 //
-// The list of common passwords, common.txt, was written for this package, under its
-// license; NOTICE beside it says how, and what it is not.
+// Of the lists of common passwords, frequent.txt is a published one under the MIT
+// license, and common.txt was written for this package; NOTICE beside them says
+// where they come from, and what they are not.
 package password
 
 import (

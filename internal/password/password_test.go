@@ -76,7 +76,7 @@ func TestOldHashes(t *testing.T) {
 }
 
 // ASVS 6.2.8: exactly as received, but for the spelling of accented letters.
-func TestV6_2_8ExactlyAsReceived(t *testing.T) {
+func TestASVS6_2_8ExactlyAsReceived(t *testing.T) {
 	h := New(1, 0)
 	plain := "Cafe\u0301 " + strings.Repeat("x", 80) // "é" as two code points, as macOS may type it
 	stored := mustHash(t, h, plain)
@@ -91,7 +91,7 @@ func TestV6_2_8ExactlyAsReceived(t *testing.T) {
 
 // ASVS 6.2.9 and DO-2: at least 64 characters are accepted, too many are refused
 // before hashing; with every slot taken, hashing would be ErrBusy.
-func TestV6_2_9LengthBounds(t *testing.T) {
+func TestASVS6_2_9TooLongIsRefusedBeforeHashing(t *testing.T) {
 	for _, c := range []struct {
 		name, plain string
 		want        error
