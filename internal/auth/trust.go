@@ -20,7 +20,7 @@ import (
 // (NIST SP 800-63B-4 §5.1 advises against it). What it stands for is a proof of its own, TrustedBrowser, which no fresh demand accepts.
 //
 // Its ticket is good for one sign-in: each use draws the next one. A ticket that comes a second time has been copied, and whichever of
-// the two came first, the trust ends and the owner is told. It also ends when a factor or the password changes, since it vouches for
+// the two came first, the trust and all sessions end and the owner is told. It also ends when a factor or the password changes, since it vouches for
 // those it was given for.
 
 const (
@@ -93,6 +93,10 @@ func (t *tx) trusted(u *userRecord, f *factors, p *Progress) (is bool, err error
 	if subtle.ConstantTimeCompare(sum[:], r.Secret) != 1 {
 		t.eventFor(u, Event{Type: EventTrustCopied, Outcome: refused, Detail: r.ID})
 		t.notify(u, Message{Kind: NoticeTrustedElsewhere})
+		// Whoever was first may be signed in by it.
+		if err := t.endSessions(u, "", u.Name, "the ticket of a trusted browser was used twice"); err != nil {
+			return false, err
+		}
 		return false, t.distrust(u, r.ID, "its ticket was used twice")
 	}
 	// A change of factors or a shorter time in the configuration ends it too.
