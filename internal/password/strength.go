@@ -59,7 +59,7 @@ func (l Level) String() string {
 // 2016): the password is laid out in the pieces that are cheapest to guess. It
 // has no dictionary, which would know some languages and not others; whatever can
 // be pronounced counts as words. The ports of zxcvbn for Go take seconds for 256
-// hostile characters, this well under a millisecond. Safe for concurrent use.
+// hostile characters, this two milliseconds at most. Safe for concurrent use.
 func Strength(plain string, context ...string) Level {
 	if Check(plain, 8, context...) != nil {
 		return Weak
