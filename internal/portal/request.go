@@ -31,7 +31,11 @@ type request struct {
 
 // client is who asks, for package auth.
 func (q *request) client() auth.Client {
-	return auth.Client{Address: q.visit.Address, Device: q.UserAgent()}
+	browser, _ := q.visit.Cookie(q.Request, visit.Browser)
+	trusted, _ := q.visit.Cookie(q.Request, visit.Trusted)
+	return auth.Client{
+		Address: q.visit.Address, Device: q.UserAgent(), Browser: browser, Trusted: trusted, Language: web.Tag(q.Request), Origin: q.visit.Origin,
+	}
 }
 
 // token is the last segment of the path of a one-time link.

@@ -21,6 +21,8 @@ func pathOf(s auth.Step) string {
 		return "second-factor"
 	case auth.StepEnroll:
 		return "two-factor/enable"
+	case auth.StepConfirmAddress:
+		return "email/confirm"
 	case auth.StepSaveCodes:
 		return "backup-codes"
 	}
@@ -63,6 +65,12 @@ func (q *request) begin() {
 func (q *request) proceed(p auth.Progress) {
 	if p.Session != "" {
 		q.visit.SetCookie(q.w, visit.Session, p.Session, p.Expires)
+	}
+	if p.Browser != "" {
+		q.visit.SetCookie(q.w, visit.Browser, p.Browser, time.Now().Add(auth.BrowserLife))
+	}
+	if p.Trusted != "" {
+		q.visit.SetCookie(q.w, visit.Trusted, p.Trusted, p.TrustedExpires)
 	}
 	if p.Step != auth.StepDone {
 		q.visit.SetCookie(q.w, visit.Attempt, p.Attempt, time.Time{})

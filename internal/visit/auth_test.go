@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
@@ -16,7 +17,12 @@ import (
 // What package auth makes is read, and is as long as is said here.
 func TestValuesOfPackageAuthAreRead(t *testing.T) {
 	b := authtest.New(t)
+	b.Configure(func(s *auth.Settings) { s.Trust = 24 * time.Hour })
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	pr, err := b.CodeAndTrust(t.Context(), alice.Client(), alice.EnterPassword(t).Attempt, auth.TOTP, alice.Code())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		cookie visit.Cookie
 		value  string
@@ -24,6 +30,8 @@ func TestValuesOfPackageAuthAreRead(t *testing.T) {
 	}{
 		"session": {visit.Session, alice.Session, 136},
 		"attempt": {visit.Attempt, b.VisitorToken(), 120},
+		"browser": {visit.Browser, pr.Browser, 120},
+		"trusted": {visit.Trusted, pr.Trusted, 136},
 	} {
 		v := visit.Visit{Transport: visit.Secure}
 		r := httptest.NewRequest("GET", "/", nil)

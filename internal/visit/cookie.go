@@ -20,13 +20,23 @@ const (
 	Attempt
 	// Language is the cookie of a browser on which a language was chosen. It says nothing of anybody and opens nothing.
 	Language
+	// Browser is the cookie that tells one browser from another. It proves nothing about who sits before it, see auth.BrowserLife.
+	Browser
+	// Trusted is the cookie of a browser in which somebody asked not to be asked for codes for a while.
+	Trusted
 )
 
 // The __Host- prefix makes browsers refuse the cookie from a sibling domain, without TLS, or for a part of the site (RFC 6265bis
 // §4.1.3.2). Browsers want Secure for it, so on a loopback address the names go without.
-var cookieNames = [...][3]string{
-	Loopback: {Session: "nightlatch", Attempt: "nightlatch-attempt", Language: "nightlatch-language"},
-	Secure:   {Session: "__Host-nightlatch", Attempt: "__Host-nightlatch-attempt", Language: "__Host-nightlatch-language"},
+var cookieNames = [...][5]string{
+	Loopback: {
+		Session: "nightlatch", Attempt: "nightlatch-attempt", Language: "nightlatch-language",
+		Browser: "nightlatch-browser", Trusted: "nightlatch-trusted",
+	},
+	Secure: {
+		Session: "__Host-nightlatch", Attempt: "__Host-nightlatch-attempt", Language: "__Host-nightlatch-language",
+		Browser: "__Host-nightlatch-browser", Trusted: "__Host-nightlatch-trusted",
+	},
 }
 
 // maxCookieValue bounds a value in bytes. The longest that package auth makes, that of a session, has 136; what exceeds this is not ours and

@@ -39,6 +39,10 @@ func TestCookie(t *testing.T) {
 		{"the other cookie is another", visit.Secure, visit.Session, []string{"__Host-nightlatch-attempt=A; __Host-nightlatch=S"}, "S"},
 		{"attempt", visit.Secure, visit.Attempt, []string{"__Host-nightlatch-attempt=A; __Host-nightlatch=S"}, "A"},
 		{"loopback", visit.Loopback, visit.Session, []string{"nightlatch=S; __Host-nightlatch=T"}, "S"},
+		{"browser", visit.Secure, visit.Browser, []string{"__Host-nightlatch-browser=B; __Host-nightlatch-trusted=T"}, "B"},
+		{"trusted", visit.Secure, visit.Trusted, []string{"__Host-nightlatch-browser=B; __Host-nightlatch-trusted=T"}, "T"},
+		{"loopback browser", visit.Loopback, visit.Browser, []string{"nightlatch-browser=B; nightlatch=S"}, "B"},
+		{"loopback trusted", visit.Loopback, visit.Trusted, []string{"nightlatch-trusted=T; nightlatch=S"}, "T"},
 		{"loopback attempt", visit.Loopback, visit.Attempt, []string{"nightlatch=S; nightlatch-attempt=A"}, "A"},
 		{"longest", visit.Secure, visit.Session, []string{"__Host-nightlatch=" + long}, long},
 
@@ -132,7 +136,11 @@ func TestStripCookies(t *testing.T) {
 		{"ID-12", []string{"__Host-nightlatch=S; app=1"}, []string{"app=1"}},
 		{"none", nil, nil},
 		{"only ours", []string{"__Host-nightlatch=S"}, nil},
-		{"all four", []string{"__Host-nightlatch=S; __Host-nightlatch-attempt=A; nightlatch=S; nightlatch-attempt=A"}, nil},
+		{"all ten", []string{
+			"__Host-nightlatch=S; __Host-nightlatch-attempt=A; nightlatch=S; nightlatch-attempt=A",
+			"__Host-nightlatch-browser=B; __Host-nightlatch-trusted=T; nightlatch-browser=B; nightlatch-trusted=T",
+			"__Host-nightlatch-language=L; nightlatch-language=L",
+		}, nil},
 		{"last", []string{"app=1; __Host-nightlatch=S"}, []string{"app=1"}},
 		{"middle", []string{"a=1; __Host-nightlatch=S; b=2"}, []string{"a=1; b=2"}},
 		{"everywhere", []string{"nightlatch=1; a=1; nightlatch=S; b=2; nightlatch=3; c=3; nightlatch=4"}, []string{"a=1; b=2; c=3"}},
@@ -163,6 +171,8 @@ func TestStripSetCookies(t *testing.T) {
 		"__Host-nightlatch-attempt=x; Secure; Path=/",
 		"nightlatch=x",
 		"nightlatch-attempt=x; Max-Age=0",
+		"__Host-nightlatch-browser=x; Secure; Path=/",
+		"nightlatch-trusted=x",
 		"nightlatch",
 		" __host-NIGHTLATCH = x",
 		"\t__Host-nightlatch\t=x",
@@ -197,7 +207,10 @@ func TestStripSetCookiesLeavesSharedValues(t *testing.T) {
 }
 
 // ourNames are written out again, so that a name lost from the package is missed here.
-var ourNames = []string{"__host-nightlatch", "__host-nightlatch-attempt", "nightlatch", "nightlatch-attempt"}
+var ourNames = []string{
+	"__host-nightlatch", "__host-nightlatch-attempt", "__host-nightlatch-language", "__host-nightlatch-browser", "__host-nightlatch-trusted",
+	"nightlatch", "nightlatch-attempt", "nightlatch-language", "nightlatch-browser", "nightlatch-trusted",
+}
 
 // naive is a second reading of a cookie pair: what is left of the name when everything that readers skip is gone.
 func naive(pair string) (ours bool) {
@@ -243,7 +256,7 @@ func FuzzStripCookies(f *testing.F) {
 			t.Fatalf("%q, %q: cookies of others are now %q; want %q", first, second, got, want)
 		}
 		for _, transport := range []visit.Transport{visit.Loopback, visit.Secure} {
-			for _, c := range []visit.Cookie{visit.Session, visit.Attempt} {
+			for _, c := range []visit.Cookie{visit.Session, visit.Attempt, visit.Language, visit.Browser, visit.Trusted} {
 				if value, ok := (visit.Visit{Transport: transport}).Cookie(&http.Request{Header: h}, c); ok {
 					t.Fatalf("%q, %q: %s=%q can still be read", first, second, transport.CookieName(c), value)
 				}

@@ -37,4 +37,7 @@ type Visit struct {
 	Address netip.Addr
 	// Transport is how far the connection can be trusted with a cookie.
 	Transport Transport
+	// Origin is the site as scheme://host[:port], where the configuration names the host that the request came for; empty where it does
+	// not, and on an Exposed connection. It is never put together from what the client says (RE-1), so it may stand in a letter.
+	Origin string
 }
