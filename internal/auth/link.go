@@ -191,7 +191,7 @@ func (s *Service) Setup(ctx context.Context, c Client, token string, name, passw
 	if err != nil {
 		return p, err
 	}
-	if err := s.checkPassword(password, canonical, ""); err != nil {
+	if err := s.checkPassword(c, password, canonical, ""); err != nil {
 		return p, err
 	}
 	hash, err := s.hasher.Hash(ctx, password)
@@ -217,7 +217,7 @@ func (s *Service) AcceptInvite(ctx context.Context, c Client, token, password st
 	if err != nil {
 		return p, err
 	}
-	if err := s.checkPassword(password, u.Name, u.Email); err != nil {
+	if err := s.checkPassword(c, password, u.Name, u.Email); err != nil {
 		return p, err
 	}
 	hash, err := s.hasher.Hash(ctx, password)

@@ -116,7 +116,7 @@ func (s *Service) ResetPassword(ctx context.Context, c Client, token, plain stri
 	if err != nil {
 		return err
 	}
-	if err := s.checkPassword(plain, u.Name, u.Email); err != nil {
+	if err := s.checkPassword(c, plain, u.Name, u.Email); err != nil {
 		return err
 	}
 	hash, err := s.hasher.Hash(ctx, plain)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/mail"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -186,12 +187,23 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) })
 }
 
-func (s *Service) checkPassword(plain, name, email string) error {
-	local, _, _ := strings.Cut(email, "@")
-	if err := password.Check(plain, s.settings.MinPassword, name, local, s.settings.Brand); err != nil {
+func (s *Service) checkPassword(c Client, plain, name, email string) error {
+	if err := password.Check(plain, s.settings.MinPassword, s.obvious(c, name, email)...); err != nil {
 		return &Error{Kind: BadPassword, Cause: err}
 	}
 	return nil
+}
+
+// obvious are the words of which a password may not consist, since anybody who sees the sign-in page would try them (ASVS 6.1.2): the
+// user name, what stands before the @ of the address, the brand, the name of the site and its parts.
+func (s *Service) obvious(c Client, name, email string) []string {
+	local, _, _ := strings.Cut(email, "@")
+	words := []string{name, local, s.settings.Brand}
+	if u, err := url.Parse(c.Origin); err == nil && u.Hostname() != "" {
+		words = append(words, u.Hostname())
+		words = append(words, strings.Split(u.Hostname(), ".")...)
+	}
+	return words
 }
 
 // userByName finds a person. found is false for a name that nobody has.
@@ -291,7 +303,7 @@ const operator = "operator"
 func (s *Service) AddUser(ctx context.Context, c Client, in NewUser) (u User, invite NewLink, err error) {
 	var hash string
 	if in.Password != "" {
-		if err := s.checkPassword(in.Password, Canonical(in.Name), in.Email); err != nil {
+		if err := s.checkPassword(c, in.Password, Canonical(in.Name), in.Email); err != nil {
 			return User{}, invite, err
 		}
 		if hash, err = s.hasher.Hash(ctx, in.Password); err != nil {
