@@ -156,7 +156,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) 
 		}
 		t.eventFor(a.user, Event{Type: EventBackupCodesMade, Outcome: success, Session: a.session.ID})
 		t.notify(a.user, Message{Kind: NoticeBackupCodesMade})
-		return t.begin(a.user, a.attempt(attempt{Codes: codes}))
+		return t.begin(a.user, a.attempt(attempt{Codes: codes, Done: EventBackupCodesMade}))
 	})
 }
 
@@ -201,7 +201,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, pl
 	if Sudo.Judge(x, s.now()) != Pass {
 		return Progress{}, fail(StepUpNeeded)
 	}
-	if err := s.checkPassword(plain, x.Name, x.Email); err != nil {
+	if err := s.checkPassword(c, plain, x.Name, x.Email); err != nil {
 		return Progress{}, err
 	}
 	right, err := s.verifyPassword(ctx, c, x.Name, old)
@@ -225,6 +225,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, pl
 		if err := t.saveUser(a.user); err != nil {
 			return p, err
 		}
+		p.Step, p.Done = StepDone, EventPasswordChanged
 		err = t.renew(&a.session, &p)
 		return p, err
 	})
@@ -286,7 +287,7 @@ func (s *Service) ConfirmAddress(ctx context.Context, c Client, value, code stri
 		for _, to := range []string{old, address} {
 			t.notifyAt(h.user, to, Message{Kind: NoticeEmailChanged, OldEmail: old, NewEmail: address})
 		}
-		h.attempt.Pending, h.attempt.Sent = nil, nil
+		h.attempt.Pending, h.attempt.Sent, h.attempt.Done = nil, nil, EventEmailChanged
 		t.changed = append(t.changed, h.attempt.Session)
 		if err := t.saveUser(h.user); err != nil {
 			return p, err

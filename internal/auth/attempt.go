@@ -33,6 +33,7 @@ type Progress struct {
 	ReturnTo  string    // where the person wanted to go, as given at the start; check it when used
 	UsedCode  bool      // a backup code was just used …
 	CodesLeft int       // … and this many are left
+	Done      string    // at StepDone: the act on an own account that this was the end of, by the name of its event; empty: a sign-in or a step-up
 
 	Browser        string    // value for the browser cookie, to be kept for BrowserLife; empty: leave it as it is
 	Trusted        string    // value for the trusted-browser cookie; empty: leave it as it is
@@ -108,6 +109,7 @@ type attempt struct {
 	TurnOff    bool        `json:"turn_off,omitempty"` // when nothing is missing any more, two-factor sign-in is turned off
 	Codes      []string    `json:"codes,omitempty"`    // backup codes that are not yet said to be saved
 	UsedCode   bool        `json:"used_code,omitempty"`
+	Done       string      `json:"done,omitempty"` // the act on an own account that this attempt was for, once it is stored
 	Remember   bool        `json:"remember,omitempty"`
 	Trust      bool        `json:"trust,omitempty"`    // the person asked that this browser be trusted
 	Failures   bool        `json:"failures,omitempty"` // many wrong passwords came before the right one
@@ -166,6 +168,7 @@ func (t *tx) begin(u *userRecord, a attempt) (Progress, error) {
 func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
 	p := Progress{Step: a.next(f, t.now), ReturnTo: a.ReturnTo, UsedCode: a.UsedCode, CodesLeft: f.codesLeft()}
 	if p.Step == StepDone {
+		p.Done = a.Done
 		err := t.finish(u, f, a, &p)
 		return p, err
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nightlatch/nightlatch/internal/otp"
+	"github.com/nightlatch/nightlatch/internal/store"
 )
 
 // NewFactor is what a person says of a factor to be enrolled. The address of Email is not in it: it is that of the account.
@@ -52,6 +53,23 @@ func (s *Service) enrollable(u *userRecord, f *factors) (list []Method) {
 		}
 	}
 	return list
+}
+
+// Enrollable lists the methods that a person may still enroll, in the order of Settings.Methods. Errors are NotFound and Unavailable.
+func (s *Service) Enrollable(ctx context.Context, userID string) (list []Method, err error) {
+	err = s.view(ctx, func(t store.Tx) error {
+		u, found, err := userByID(t, userID)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fail(NotFound)
+		}
+		f, err := loadFactors(t, userID)
+		list = s.enrollable(u, &f)
+		return err
+	})
+	return list, err
 }
 
 // pendingFor checks what a person wants to enroll.
@@ -203,6 +221,9 @@ func (t *tx) confirms(h *held, code string) (outcome, error) {
 func (t *tx) bindFactor(h *held, first bool, hashes []string, code string) error {
 	p := h.attempt.Pending
 	h.factors.enroll(p, t.now)
+	if h.attempt.Session != "" {
+		h.attempt.Done = EventFactorAdded
+	}
 	h.factors.burn(code, t.now, t.s.settings.PastSteps) // of an authenticator app: the code is worth nothing from now on (OT-6)
 	if err := t.useEnrollmentLink(h); err != nil {
 		return err

@@ -184,6 +184,7 @@ func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 		if err := t.turnOff(u, f, a); err != nil {
 			return err
 		}
+		p.Done = EventTwoFactorDisabled
 	}
 	if a.Session != "" {
 		return t.rotate(u, a, p)
