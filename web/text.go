@@ -202,3 +202,75 @@ const (
 	Minutes Message = "wait.minutes"
 	Hours   Message = "wait.hours"
 )
+
+// Devices, as far as we know them.
+const (
+	UnknownDevice Message = "device.unknown"
+	DeviceOn      Message = "device.on" // with the program and the system
+)
+
+// Subjects of letters, with the brand.
+const (
+	MailCodeSubject             Message = "mail.code.subject"
+	MailEnrollSubject           Message = "mail.enroll.subject"
+	MailProveSubject            Message = "mail.prove.subject"
+	MailResetSubject            Message = "mail.reset.subject"
+	MailNewBrowserSubject       Message = "mail.new-browser.subject"
+	MailFactorAddedSubject      Message = "mail.factor-added.subject"
+	MailFactorRemovedSubject    Message = "mail.factor-removed.subject"
+	MailTwoFactorOnSubject      Message = "mail.two-factor-on.subject"
+	MailTwoFactorOffSubject     Message = "mail.two-factor-off.subject"
+	MailTwoFactorResetSubject   Message = "mail.two-factor-reset.subject"
+	MailPasswordChangedSubject  Message = "mail.password-changed.subject"
+	MailPasswordResetSubject    Message = "mail.password-reset.subject"
+	MailEmailChangedSubject     Message = "mail.email-changed.subject"
+	MailBackupCodeUsedSubject   Message = "mail.backup-code-used.subject"
+	MailBackupCodesMadeSubject  Message = "mail.backup-codes-made.subject"
+	MailWrongCodesSubject       Message = "mail.wrong-codes.subject"
+	MailAfterFailuresSubject    Message = "mail.after-failures.subject"
+	MailTrustedElsewhereSubject Message = "mail.trusted-elsewhere.subject"
+	MailTestSubject             Message = "mail.test.subject"
+)
+
+// Leads of letters.
+const (
+	MailCode             Message = "mail.code"   // with the minutes that it works
+	MailEnroll           Message = "mail.enroll" // with the minutes that it works
+	MailProve            Message = "mail.prove"  // with the minutes that it works
+	MailReset            Message = "mail.reset"  // with the minutes that it works
+	MailNewBrowser       Message = "mail.new-browser"
+	MailFactorAdded      Message = "mail.factor-added"
+	MailFactorRemoved    Message = "mail.factor-removed"
+	MailTwoFactorOn      Message = "mail.two-factor-on"
+	MailTwoFactorOff     Message = "mail.two-factor-off"
+	MailTwoFactorReset   Message = "mail.two-factor-reset"
+	MailPasswordChanged  Message = "mail.password-changed"
+	MailPasswordReset    Message = "mail.password-reset"
+	MailEmailChanged     Message = "mail.email-changed"
+	MailBackupCodeUsed   Message = "mail.backup-code-used" // with how many are left
+	MailBackupCodesMade  Message = "mail.backup-codes-made"
+	MailWrongCodes       Message = "mail.wrong-codes"
+	MailAfterFailures    Message = "mail.after-failures"
+	MailTrustedElsewhere Message = "mail.trusted-elsewhere"
+	MailTest             Message = "mail.test"
+)
+
+// What letters say besides.
+const (
+	MailResetLink   Message = "mail.reset.link"
+	MailKeepSecret  Message = "mail.keep-secret"  // of a code that signs in
+	MailNotExpected Message = "mail.not-expected" // of a code that proves an address
+	MailResetIgnore Message = "mail.reset.ignore"
+	MailNotYou      Message = "mail.not-you"      // of what the owner may have done
+	MailNotYouTell  Message = "mail.not-you.tell" // of what an operator has done
+	MailSomebody    Message = "mail.somebody"     // of what tells that somebody knows the password
+
+	MailAccount  Message = "mail.account" // labels of facts, from here on
+	MailSite     Message = "mail.site"
+	MailTime     Message = "mail.time"
+	MailAddress  Message = "mail.address" // of the network
+	MailDevice   Message = "mail.device"
+	MailFactor   Message = "mail.factor"
+	MailOldEmail Message = "mail.old-email"
+	MailNewEmail Message = "mail.new-email"
+)

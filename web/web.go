@@ -92,6 +92,7 @@ func (v *voice) functions() template.FuncMap {
 	return template.FuncMap{
 		"say":       v.say,
 		"when":      v.when,
+		"device":    v.device,
 		"lang":      func() string { return v.Tag },
 		"dir":       func() string { return v.Dir },
 		"language":  func() string { return v.Name },
