@@ -172,7 +172,7 @@ func TestTheReceiverOfThePage(t *testing.T) {
 	wantStatus(s.Send(t.Context(), message("msg_2")), http.StatusBadGateway)
 	broken.Store(false)
 	if err := s.Send(t.Context(), message("msg_2")); err != nil || len(forms) != 1 {
-		t.Errorf("the second try after a failed one: got %v, %d messages", err, len(forms))
+		t.Fatalf("the second try after a failed one: got %v, %d messages", err, len(forms))
 	}
 
 	stranger := newSender(t, Config{URL: base + "/send", Secret: "whsec_" + strings.Repeat("A", 32)})

@@ -202,8 +202,8 @@ var blocks = []struct {
 // nat64 is the prefix under which networks without IPv4 reach it (RFC 6052 section 2.1). The last four bytes are the IPv4 address.
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
+// reachOf takes an address that is not in the IPv4-mapped form; one that is, is nowhere.
 func reachOf(addr netip.Addr) reach {
-	addr = addr.Unmap()
 	if nat64.Contains(addr) {
 		all := addr.As16()
 		if reachOf(netip.AddrFrom4([4]byte(all[12:]))) == public {

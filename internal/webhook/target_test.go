@@ -324,6 +324,19 @@ func TestLocalhostIsLoopback(t *testing.T) {
 	}
 }
 
+// A literal is not looked up, so that nothing else than it can come to the guard. Were it so one day, the guard would know.
+func TestALiteralIsOneAddress(t *testing.T) {
+	to, err := parseTarget("https://10.0.0.5:8443", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for addr, want := range map[string]bool{"10.0.0.5:8443": true, "10.0.0.6:8443": false, "1.1.1.1:8443": false, "127.0.0.1:8443": false} {
+		if err := guard(to, nil)(t.Context(), "tcp4", addr, nil); (err == nil) != want {
+			t.Errorf("%s: got %v", addr, err)
+		}
+	}
+}
+
 // The same by other means: prefixes that nothing may dial, whatever a URL says.
 var refusedEverywhere = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("224.0.0.0/3"), netip.MustParsePrefix("::/128"),

@@ -22,6 +22,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -262,6 +263,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		"a header without end":    {func(c net.Conn) { io.WriteString(c, header); dribble(c, "X-More: and more\r\n") }, false},
 		"a line without end":      {func(c net.Conn) { io.WriteString(c, header); dribble(c, "X") }, false},
 		"100 Continue for ever":   {func(c net.Conn) { dribble(c, "HTTP/1.1 100 Continue\r\n\r\n") }, false},
+		"a long header":           {func(c net.Conn) { io.WriteString(c, header+"X: "+strings.Repeat("x", 20<<10)+"\r\n\r\n") }, false},
+		"a header of some length": {func(c net.Conn) { io.WriteString(c, header+"X: "+strings.Repeat("x", 12<<10)+"\r\n\r\n") }, true},
 		"closed":                  {func(net.Conn) {}, false},
 		"no HTTP":                 {func(c net.Conn) { io.WriteString(c, "220 mail.example.com ESMTP 918273\r\n") }, false},
 		"two lengths":             {func(c net.Conn) { io.WriteString(c, header+"Content-Length: 1\r\nContent-Length: 2\r\n\r\n") }, false},
@@ -277,8 +280,9 @@ func TestAnswersAreBounded(t *testing.T) {
 			gone := make(chan struct{})
 			url := rawServer(t, func(conn net.Conn) { c.answer(conn); close(gone) })
 			start := time.Now()
-			err := newSender(t, Config{URL: url, Timeout: MinTimeout}).Send(t.Context(), event())
-			if took := time.Since(start); took > MinTimeout+patience/2 {
+			const timeout = 2 * time.Second // what is in time must be so on a busy machine
+			err := newSender(t, Config{URL: url, Timeout: timeout}).Send(t.Context(), event())
+			if took := time.Since(start); took > timeout+patience/2 {
 				t.Errorf("took %v", took)
 			}
 			e, is := errors.AsType[*Error](err)
@@ -313,6 +317,55 @@ func TestShortBodiesAreRead(t *testing.T) {
 	}
 	if err := <-written; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("got %v before the body was written, want a connection that is still there", err)
+	}
+}
+
+func TestOfLongBodiesTheBeginningIsRead(t *testing.T) {
+	url := rawServer(t, func(conn net.Conn) {
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("x", 4<<10))
+		io.Copy(io.Discard, conn) // there would be more
+	})
+	start := time.Now()
+	if err := newSender(t, Config{URL: url, Timeout: MaxTimeout}).Send(t.Context(), event()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > patience {
+		t.Errorf("took %v, so it waits for the end", took)
+	}
+}
+
+// A Sender serves whoever asks at the same time, and mixes nothing up.
+func TestDeliveriesAtOnce(t *testing.T) {
+	handler, got := recorder(http.StatusOK)
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	s := newSender(t, Config{URL: server.URL, Header: http.Header{"X-Token": {"t"}}})
+	const n = 10
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			e := event()
+			e.ID = fmt.Sprint("msg_", i)
+			if err := s.Send(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	seen := map[string]bool{}
+	for range n {
+		r := <-got
+		e := event()
+		e.ID = r.Header.Get("Webhook-Id")
+		want := http.Header{}
+		sign(want, s.key, e)
+		if got, want := r.Header.Get("Webhook-Signature"), want.Get("Webhook-Signature"); got != want {
+			t.Errorf("%s: got the signature %s, want %s", e.ID, got, want)
+		}
+		seen[e.ID] = true
+	}
+	if len(seen) != n {
+		t.Errorf("got %d messages, want %d", len(seen), n)
 	}
 }
 
@@ -355,6 +408,13 @@ func TestNamesThatAreNotAnsweredAreBounded(t *testing.T) {
 	}}
 	s := newSender(t, Config{URL: "https://sms.example.com", Timeout: MinTimeout, resolver: silent})
 	checkTimeout(t, s.Send(t.Context(), event()))
+
+	// The transport lets a dial go on when its request has been given up.
+	start := time.Now()
+	_, err := s.transport.DialContext(t.Context(), "tcp", "sms.example.com:443")
+	if took := time.Since(start); err == nil || took > patience/2 {
+		t.Errorf("a dial by itself: got %v after %v", err, took)
+	}
 }
 
 func TestTheCallerCanGiveUp(t *testing.T) {
