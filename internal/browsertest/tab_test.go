@@ -308,6 +308,7 @@ func (b *tab) isFit(path string) {
 		b.t.Errorf("%s: too small to hit: %q", path, aims)
 	}
 	b.resize(wide)
+	b.isAccessible()
 }
 
 func (b *tab) resize(v viewport) {

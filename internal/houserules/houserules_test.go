@@ -29,7 +29,7 @@ func files(t *testing.T) []string {
 		}
 		name := filepath.ToSlash(strings.TrimPrefix(strings.TrimPrefix(p, root), string(filepath.Separator)))
 		switch {
-		case d.IsDir() && (d.Name() == ".git" || name == "nightlatch-data"):
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules" || name == "nightlatch-data"):
 			return fs.SkipDir
 		case d.Type().IsRegular() && !isBuilt(name):
 			all = append(all, name)
