@@ -74,7 +74,7 @@ func (s *Service) ways(u *userRecord, f *factors, need *Requirement) (list []Way
 
 // hint hides all of an address or number but what its owner knows it by.
 func hint(to string) string {
-	if local, domain, is := strings.Cut(to, "@"); is {
+	if local, domain, is := strings.Cut(to, "@"); is && local != "" { // a name in a chat may begin with @, and all of it would show
 		_, size := utf8.DecodeRuneInString(local)
 		return local[:size] + "•••@" + domain
 	}

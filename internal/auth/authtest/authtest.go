@@ -46,6 +46,7 @@ type Bench struct {
 	*auth.Service
 	Clock  *Clock
 	Store  *storetest.Faults // counts and breaks what the Service asks
+	Raw    store.Store       // the same below the seal, as it lies on the disk
 	Events []auth.Event      // told so far; read it when nothing runs
 	mu     sync.Mutex
 	config auth.Config
@@ -72,7 +73,7 @@ func New(t testing.TB, changes ...func(*auth.Config)) *Bench {
 		t.Fatal(err)
 	}
 	b := &Bench{
-		Clock: &Clock{now: time.Now().Truncate(otp.Period)}, Store: storetest.Failing(store.Seal(db, aead)),
+		Clock: &Clock{now: time.Now().Truncate(otp.Period)}, Store: storetest.Failing(store.Seal(db, aead)), Raw: db,
 		settings: auth.DefaultSettings, arrived: make(chan struct{}, 1),
 	}
 	b.config = auth.Config{Store: b.Store, Key: key[:], Now: b.Clock.Now}
