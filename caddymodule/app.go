@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package caddymodule is Nightlatch as Caddy sees it: the app "nightlatch" (app.go), the handler "http.handlers.nightlatch"
-// (handler.go, rule.go, visit.go), their Caddyfile syntax (caddyfile.go), the store that outlives reloads (pool.go), and what is told
-// of each event (events.go).
+// (handler.go, rule.go, visit.go), their Caddyfile syntax (caddyfile.go), the store that outlives reloads (pool.go), what is told of each
+// event (events.go), and the ways in which messages leave (post.go, smtp.go, webhook.go).
 //
 // It translates and decides little: what a configuration may say, which matchers look at the path, and how far a connection can be
 // trusted. Who may pass is decided in package auth, asked through package server. Nothing outside this package knows Caddy's types.
@@ -22,8 +22,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/courier"
 	"github.com/nightlatch/nightlatch/internal/otp"
 	"github.com/nightlatch/nightlatch/internal/server"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 func init() {
@@ -45,11 +47,22 @@ type App struct {
 	// old one unreadable. Default: the file `master.key` in the data directory, made on the first start with mode 0600.
 	Key string `json:"key,omitempty"`
 
-	// What the pages show. Default: the name Nightlatch.
+	// What the pages and letters show. Default: the name Nightlatch.
 	Brand *Brand `json:"brand,omitempty"`
 
 	// The name under which the account appears in an authenticator app. Default: the name of the brand.
 	Issuer string `json:"issuer,omitempty"`
+
+	// The mail server, for codes by e-mail, links that reset a password, and notices to the owners of accounts. Default: none, and then
+	// there is nothing of all that.
+	SMTP *SMTP `json:"smtp,omitempty"`
+
+	// A program that takes codes to people in other ways, such as SMS. Default: none.
+	Webhook *Webhook `json:"webhook,omitempty"`
+
+	// The second factors that people may enroll: `totp`, `email`, `webhook`. What somebody has enrolled already goes on. Default: `totp`,
+	// `email` with `smtp`, and `webhook` with `webhook`.
+	Methods []string `json:"methods,omitempty"`
 
 	// Codes of an authenticator app.
 	TOTP *TOTP `json:"totp,omitempty"`
@@ -67,15 +80,11 @@ type App struct {
 	poolKey string
 	store   *handle
 	open    func() (*auth.Service, error)
+	pages   web.Brand
+	courier *courier.Courier
 
 	sites int  // protected sites of this configuration …
 	lax   bool // … and whether one of them lets people in with a password alone
-}
-
-// Brand is what the pages show.
-type Brand struct {
-	// The name on the pages, in place of Nightlatch. A password may not consist of it.
-	Name string `json:"name,omitempty"`
 }
 
 // TOTP is how codes of an authenticator app are checked.
@@ -102,6 +111,10 @@ type Session struct {
 	// Both limits for a session with "keep me signed in"; not shorter than `lifetime`, at most 400 days, which is what browsers
 	// keep a cookie for. Default: 30d.
 	Remember caddy.Duration `json:"remember,omitempty"`
+
+	// How long a browser may go without being asked for a code, if the person chose so after one: 1h to 30d. It counts neither for what
+	// guards the account nor for a rule with `max_age`. Default: nobody is offered that.
+	TrustBrowser caddy.Duration `json:"trust_browser,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -114,6 +127,10 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log = ctx, ctx.Slogger()
 	if err := a.check(); err != nil {
+		return err
+	}
+	post, err := a.post()
+	if err != nil {
 		return err
 	}
 	o, err := a.storeOptions()
@@ -134,6 +151,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.poolKey = o.Dir
 	a.open = sync.OnceValues(a.openService)
+	post.Service, post.Roster = a.Service, &a.store.couriers
+	a.courier = courier.New(post)
 	return nil
 }
 
@@ -146,12 +165,18 @@ func (a *App) Start() error {
 	if err := a.offerSetup(svc); err != nil {
 		return err
 	}
+	a.warnOfLinks()
+	if err := a.courier.Start(a.ctx); err != nil {
+		return err
+	}
 	a.queue.start()
 	return nil
 }
 
-// Stop sees that subscribers hear of all events so far. Requests under way still need the store, which Cleanup gives back.
+// Stop gives letters under way a moment, hands the others to the configuration that comes after, and sees that subscribers hear of all
+// events so far. Requests under way still need the store, which Cleanup gives back.
 func (a *App) Stop() error {
+	a.courier.Stop(drainTime)
 	a.queue.stop(drainTime)
 	return nil
 }
@@ -161,6 +186,7 @@ func (a *App) Cleanup() error {
 	if a.poolKey == "" {
 		return nil // Provision failed before it took a reference
 	}
+	a.courier.Stop(0) // a request may have come before a Start that never was
 	key := a.poolKey
 	a.poolKey = ""
 	_, err := stores.Delete(key)
@@ -176,7 +202,7 @@ func (a *App) openService() (*auth.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return core.Service().With(auth.View{Settings: a.settings(), Event: a.tell}), nil
+	return core.Service().With(auth.View{Settings: a.settings(), Event: a.tell, Deliver: a.courier.Deliver}), nil
 }
 
 // addSite notes what a protected site asks. All sites are provisioned before the first request.
@@ -194,7 +220,7 @@ func (a *App) settings() auth.Settings {
 	if a.Password != nil && a.Password.MinLength != 0 {
 		s.MinPassword = a.Password.MinLength
 	}
-	s.Brand = a.brand()
+	s.Brand = a.Brand.name()
 	s.Issuer = s.Brand
 	if a.Issuer != "" {
 		s.Issuer = a.Issuer
@@ -203,14 +229,12 @@ func (a *App) settings() auth.Settings {
 		s.PastSteps = *a.TOTP.PastSteps
 	}
 	s.Idle, s.Lifetime, s.Remember = a.Session.durations()
-	return s
-}
-
-func (a *App) brand() string {
-	if a.Brand == nil || a.Brand.Name == "" {
-		return auth.DefaultSettings.Brand
+	if a.Session != nil {
+		s.Trust = time.Duration(a.Session.TrustBrowser)
 	}
-	return a.Brand.Name
+	s.Mail, s.Channels = a.SMTP != nil, a.Webhook.channels()
+	s.Methods = a.enrollable()
+	return s
 }
 
 // durations of a nil Session are the defaults.
@@ -239,6 +263,14 @@ func (a *App) check() error {
 		if err := checkMinLength(a.Password.MinLength); err != nil {
 			return err
 		}
+	}
+	if a.Brand != nil {
+		if err := a.Brand.check(); err != nil {
+			return err
+		}
+	}
+	if err := a.checkMethods(); err != nil {
+		return err
 	}
 	return a.Session.check()
 }
@@ -271,6 +303,12 @@ func (s *Session) check() error {
 		return fmt.Errorf("session remember is %s, shorter than lifetime (%s)", remember, lifetime)
 	case remember > 400*day:
 		return fmt.Errorf("session remember is %s; allowed: 400d or less", remember)
+	}
+	if s == nil || s.TrustBrowser == 0 {
+		return nil
+	}
+	if trust := time.Duration(s.TrustBrowser); trust < time.Hour || trust > 30*day {
+		return fmt.Errorf("session trust_browser is %s; allowed: 1h to 30d", trust)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/courier"
 )
 
 // provision makes the app of a Caddyfile ready, as `caddy validate` does: nothing is opened and nothing listens.
@@ -85,7 +87,7 @@ func TestSettings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := app.settings(); got != c.want {
+			if got := app.settings(); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 			// A command that works without a server holds people to the same.
@@ -97,7 +99,7 @@ func TestSettings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := cfg.app.settings(); got != c.want {
+			if got := cfg.app.settings(); !reflect.DeepEqual(got, c.want) {
 				t.Errorf("a command: got %+v, want %+v", got, c.want)
 			}
 		})
@@ -181,7 +183,7 @@ func TestCleanupAfterFailureGivesNothingBackTwice(t *testing.T) {
 	if refs, _ := stores.References(o.Dir); refs != 1 || first == nil {
 		t.Errorf("got %d references after a refusal, want 1", refs)
 	}
-	app.poolKey = o.Dir
+	app.poolKey, app.courier = o.Dir, courier.New(courier.Config{})
 	for range 2 {
 		if err := app.Cleanup(); err != nil {
 			t.Error(err)

@@ -55,8 +55,11 @@ func (w words) parse(d *caddyfile.Dispenser, block string, repeatable ...string)
 //	nightlatch {
 //		data_dir <directory>
 //		key      <32 bytes in base64>
-//		brand    <name>
+//		brand    <name> { ... }
 //		issuer   <name>
+//		smtp     <host:port> { ... }
+//		webhook  <url> { ... }
+//		methods  <method...>
 //		totp {
 //			past_steps <0 to 10>
 //		}
@@ -67,10 +70,11 @@ func (w words) parse(d *caddyfile.Dispenser, block string, repeatable ...string)
 //			idle     <duration>
 //			lifetime <duration>
 //			remember <duration>
+//			trust_browser <duration>
 //		}
 //	}
 //
-// All of it is optional; the defaults are those of App.
+// All of it is optional; the defaults are those of App. The blocks of brand, smtp and webhook stand at their types.
 func parseApp(d *caddyfile.Dispenser, previous any) (any, error) {
 	d.Next()
 	if previous != nil {
@@ -80,17 +84,34 @@ func parseApp(d *caddyfile.Dispenser, previous any) (any, error) {
 		return nil, d.Errf("unexpected '%s' after nightlatch; settings go into its block", d.Val())
 	}
 	app := &App{Brand: new(Brand), TOTP: new(TOTP), Password: new(Password), Session: new(Session)}
+	var methodsAt caddyfile.Dispenser
 	err := words{
 		"data_dir": text(&app.DataDir),
 		"key":      app.parseKey,
-		"brand":    text(&app.Brand.Name),
+		"brand":    app.Brand.parse,
 		"issuer":   text(&app.Issuer),
+		"smtp": func(d *caddyfile.Dispenser) error {
+			app.SMTP = new(SMTP)
+			return app.SMTP.parse(d)
+		},
+		"webhook": func(d *caddyfile.Dispenser) error {
+			app.Webhook = new(Webhook)
+			return app.Webhook.parse(d)
+		},
+		"methods": func(d *caddyfile.Dispenser) error {
+			methodsAt = *d
+			return several(&app.Methods, func() error { return nil })(d)
+		},
 		"totp":     app.TOTP.parse,
 		"password": app.Password.parse,
 		"session":  app.Session.parse,
 	}.parse(d, "nightlatch")
 	if err != nil {
 		return nil, err
+	}
+	// What is configured may stand after it.
+	if err := app.checkMethods(); err != nil {
+		return nil, methodsAt.WrapErr(err)
 	}
 	app.dropEmpty()
 	return httpcaddyfile.App{Name: "nightlatch", Value: caddyconfig.JSON(app, nil)}, nil
@@ -139,7 +160,12 @@ func (p *Password) parse(d *caddyfile.Dispenser) error {
 }
 
 func (s *Session) parse(d *caddyfile.Dispenser) error {
-	err := block(d, "session", words{"idle": duration(&s.Idle), "lifetime": duration(&s.Lifetime), "remember": duration(&s.Remember)})
+	err := block(d, "session", words{
+		"idle":          duration(&s.Idle),
+		"lifetime":      duration(&s.Lifetime),
+		"remember":      duration(&s.Remember),
+		"trust_browser": duration(&s.TrustBrowser),
+	})
 	if err != nil {
 		return err
 	}
@@ -169,6 +195,32 @@ func text(to *string) func(*caddyfile.Dispenser) error {
 			return d.Errf("'%s' has no value; if it comes from a variable, the variable is not set", word)
 		}
 		*to = args[0]
+		return nil
+	}
+}
+
+// several reads one or more arguments.
+func several(to *[]string, check func() error) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if *to = d.RemainingArgs(); len(*to) == 0 {
+			return d.Errf("'%s' has no value", word)
+		}
+		if err := check(); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	}
+}
+
+// alone is a word that stands by itself.
+func alone(to *bool) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if d.NextArg() {
+			return d.Errf("unexpected '%s' after %s, which stands alone", d.Val(), word)
+		}
+		*to = true
 		return nil
 	}
 }
@@ -320,13 +372,13 @@ func parseMethods(h httpcaddyfile.Helper, r *Rule) error {
 			h.Prev()
 			break
 		}
-		if _, ok := methods[h.Val()]; !ok {
-			return h.Errf("unrecognized method '%s'; allowed: %s", h.Val(), strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
+		if _, err := method(h.Val()); err != nil {
+			return h.WrapErr(err)
 		}
 		r.Methods = append(r.Methods, h.Val())
 	}
 	if r.Methods == nil {
-		return h.Errf("methods needs one of: %s", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
+		return h.Errf("methods needs one of: %s", methodNames())
 	}
 	return nil
 }

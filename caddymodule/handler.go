@@ -19,7 +19,6 @@ import (
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
-	"github.com/nightlatch/nightlatch/web"
 )
 
 func init() {
@@ -53,6 +52,7 @@ type Handler struct {
 
 	log       *slog.Logger
 	site      *server.Site
+	origins   func() hostOrigins // of this site; put together when first asked
 	warnProxy func()
 }
 
@@ -92,11 +92,19 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Headers != nil {
 		headers = identity.Config(*h.Headers)
 	}
+	for i, r := range h.Rules {
+		for _, word := range r.Methods {
+			if err := app.offers(word); err != nil {
+				return fmt.Errorf("rule %d: %w", i+1, err)
+			}
+		}
+	}
+	h.origins = sync.OnceValue(func() hostOrigins { return app.hostOrigins(h) })
 	h.site, err = server.NewSite(server.SiteConfig{
 		Service: app.Service,
 		Rules:   rules,
 		Headers: headers,
-		Brand:   web.Brand{Name: app.brand()},
+		Brand:   app.pages,
 		Log:     h.log,
 	})
 	if err != nil {
@@ -184,6 +192,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// Behind the gate these placeholders are ours alone, whatever another handler has said (ID-17).
 	repl.DeleteByPrefix("http.auth.user.")
 	v := visitOf(r, vars)
+	v.Origin = h.origins().of(r.Host, v.Transport)
 	h.keepLinkFromLog(r, v, vars)
 	h.warnOfForgeableAddress(r, vars)
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {

@@ -34,7 +34,8 @@ func newHandler(t testing.TB, b *authtest.Bench, rules ...gate.Rule) *Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Handler{site: site, log: slog.New(slog.DiscardHandler), warnProxy: func() {}}
+	known := hostOrigins{secure: map[string]string{"app.example.com": "https://app.example.com"}}
+	return &Handler{site: site, log: slog.New(slog.DiscardHandler), warnProxy: func() {}, origins: func() hostOrigins { return known }}
 }
 
 // over is a request over TLS, of alice if she has a session.

@@ -50,7 +50,7 @@ func linkIn(path string) auth.LinkKind {
 		rest = decoded
 	}
 	rest = "/" + strings.ToLower(rest)
-	for _, kind := range []auth.LinkKind{auth.SetupLink, auth.InviteLink, auth.ReenrollLink} {
+	for _, kind := range []auth.LinkKind{auth.SetupLink, auth.InviteLink, auth.ReenrollLink, auth.ResetLink} {
 		if strings.Contains(rest, "/"+string(kind)+"/") {
 			return kind
 		}

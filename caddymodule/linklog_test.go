@@ -20,6 +20,7 @@ func TestLinksStayOutOfTheAccessLog(t *testing.T) {
 		"/_nightlatch/invite/TOKEN":           true,
 		"/_nightlatch/setup/TOKEN":            true,
 		"/_nightlatch/re-enroll/TOKEN":        true,
+		"/_nightlatch/reset/TOKEN":            true,
 		"/_nightlatch/Invite/TOKEN":           true,
 		"/_nightlatch/RE-ENROLL/TOKEN":        true,
 		"/_nightlatch/%69nvite/TOKEN":         true,

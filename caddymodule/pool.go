@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap/exp/zapslog"
 
+	"github.com/nightlatch/nightlatch/internal/courier"
 	"github.com/nightlatch/nightlatch/internal/server"
 )
 
@@ -26,6 +27,8 @@ type handle struct {
 	open    func() (*server.Core, error)
 	opened  *server.Core
 	greet   sync.Once // for the setup link
+
+	couriers courier.Roster // so that a reload neither loses a message nor sends it twice
 }
 
 // takeStore counts a reference to the data directory. The caller owes stores.Delete.

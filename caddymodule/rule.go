@@ -43,7 +43,7 @@ type Rule struct {
 	// With `require`: user names, one of which it must be. None: any. With groups as well, both must hold.
 	Users []string `json:"users,omitempty"`
 
-	// With `require`: second factors that count: `totp`. A backup code stands in for each. None: any that the person enrolled.
+	// With `require`: second factors that count: `totp`, `email`, `webhook`. The last two must be configured. A backup code stands in for each. None: any that the person enrolled.
 	Methods []string `json:"methods,omitempty"`
 
 	// With `require`: how old the proofs may be, at least one minute. After that the person is asked again, and keeps the session.
@@ -53,7 +53,6 @@ type Rule struct {
 
 var (
 	levels  = map[string]auth.Level{"": auth.LevelTwoFactor, "two_factor": auth.LevelTwoFactor, "password": auth.LevelPassword}
-	methods = map[string]auth.Method{"totp": auth.TOTP}
 	actions = map[string]gate.Action{"require": gate.Require, "skip": gate.Skip, "deny": gate.Deny}
 )
 
@@ -66,8 +65,8 @@ func (r *Rule) check() error {
 		return fmt.Errorf("unrecognized level '%s'; allowed: password, two_factor", r.Level)
 	}
 	for i, m := range r.Methods {
-		if _, ok := methods[m]; !ok {
-			return fmt.Errorf("unrecognized method '%s'; allowed: totp", m)
+		if _, err := method(m); err != nil {
+			return err
 		}
 		if slices.Contains(r.Methods[:i], m) {
 			return fmt.Errorf("method '%s' is named twice", m) // the gate knows it under another name

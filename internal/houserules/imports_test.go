@@ -30,8 +30,8 @@ var rooms = map[string]room{
 	"cmd/nightlatch": {[]string{"caddymodule"}, "it is Caddy with our modules and decides nothing"},
 
 	"caddymodule": {[]string{
-		"internal/admin", "internal/auth", "internal/gate", "internal/identity", "internal/otp", "internal/server", "internal/store",
-		"internal/visit", "web",
+		"internal/admin", "internal/auth", "internal/courier", "internal/gate", "internal/identity", "internal/mail", "internal/otp",
+		"internal/server", "internal/store", "internal/visit", "internal/webhook", "web",
 	}, "it turns a configuration into the settings of the rooms; how a request goes through them is package server's"},
 	"internal/server": {[]string{
 		"internal/auth", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
@@ -43,6 +43,7 @@ var rooms = map[string]room{
 	"internal/portal": {[]string{"internal/auth", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused"},
 	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
 
+	"internal/courier":  {[]string{"internal/auth", "internal/mail", "internal/visit", "internal/webhook", "web"}, "it takes what auth says to people, in the words of web, by mail or webhook"},
 	"internal/identity": {[]string{"internal/auth", "internal/visit"}, "it tells what a session says, and keeps our cookies apart; it asks nobody"},
 	"internal/auth":     {[]string{"internal/otp", "internal/password", "internal/store"}, "the rules; they hold whatever asks and wherever it is kept"},
 	"internal/visit":    {nil, "what is known of one request, for all doors alike"},

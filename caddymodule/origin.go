@@ -1,0 +1,219 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"cmp"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// sitesApp is Caddy's HTTP app, nil in a configuration without sites.
+func (a *App) sitesApp() *caddyhttp.App {
+	app, err := a.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil
+	}
+	return app.(*caddyhttp.App)
+}
+
+// guarded is one place among the routes where a handler of ours stands, and the hosts that lead to it and can be typed into a browser.
+type guarded struct {
+	handler *Handler
+	hosts   []string // in lower case; none: any, or only such as cannot be told, such as *.example.com
+	at      listener
+}
+
+// guardedSites are all of them, the first server's first.
+func (a *App) guardedSites() (sites []guarded) {
+	app := a.sitesApp()
+	if app == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
+		srv := app.Servers[name]
+		look := lookup{srv: srv, at: listenerOf(app, srv)}
+		look.in(srv.Routes, nil)
+		sites = append(sites, look.found...)
+	}
+	return sites
+}
+
+// lookup goes through the routes of a server, at any depth, and through the named routes that they invoke.
+type lookup struct {
+	srv     *caddyhttp.Server
+	at      listener
+	found   []guarded
+	invoked []string // on the way to here
+}
+
+func (l *lookup) in(routes caddyhttp.RouteList, hosts []string) {
+	for _, route := range routes {
+		here := hosts
+		if named := matchedHosts(route.MatcherSets); named != nil {
+			here = named
+		}
+		for _, handler := range route.Handlers {
+			switch h := handler.(type) {
+			case *Handler:
+				l.found = append(l.found, guarded{h, here, l.at})
+			case *caddyhttp.Subroute:
+				l.in(h.Routes, here)
+			case *caddyhttp.Invoke:
+				l.invoke(h.Name, here)
+			}
+		}
+	}
+}
+
+func (l *lookup) invoke(name string, hosts []string) {
+	route := l.srv.NamedRoutes[name]
+	if route == nil || slices.Contains(l.invoked, name) {
+		return
+	}
+	l.invoked = append(l.invoked, name)
+	l.in(caddyhttp.RouteList{*route}, hosts)
+	l.invoked = l.invoked[:len(l.invoked)-1]
+}
+
+// matchedHosts are the hosts of a route that can be typed into a browser, in lower case as written. Nil: it matches none by name.
+func matchedHosts(sets caddyhttp.MatcherSets) (hosts []string) {
+	for _, set := range sets {
+		for _, m := range set {
+			named, ok := m.(*caddyhttp.MatchHost)
+			if !ok {
+				continue
+			}
+			for _, h := range *named {
+				if !strings.ContainsAny(h, "*{") {
+					hosts = append(hosts, strings.ToLower(h))
+				}
+			}
+		}
+	}
+	return hosts
+}
+
+// origins are where the protected sites can be reached, one for each place of a handler, as well as that can be told. Where no host is
+// named, localhost is a guess for whoever sits at this machine.
+func (a *App) origins() (all []string) {
+	for _, g := range a.guardedSites() {
+		host := "localhost"
+		if len(g.hosts) > 0 {
+			host = g.hosts[0]
+		}
+		all = append(all, g.at.origin(host))
+	}
+	return all
+}
+
+// knownOrigin is where letters lead: the first of them that is no guess, or empty.
+func (a *App) knownOrigin() string {
+	for _, g := range a.guardedSites() {
+		if len(g.hosts) > 0 {
+			return g.at.letterOrigin(g.hosts[0])
+		}
+	}
+	return ""
+}
+
+// listener is how a server is reached: by TLS or not, and on which port.
+type listener struct {
+	plain bool
+	port  int // 0: the usual one
+	usual int
+}
+
+func listenerOf(app *caddyhttp.App, srv *caddyhttp.Server) listener {
+	var l listener
+	for _, listen := range srv.Listen {
+		if addr, err := caddy.ParseNetworkAddress(listen); err == nil && addr.StartPort != 0 {
+			l.port = int(addr.StartPort)
+			break
+		}
+	}
+	l.plain = len(srv.TLSConnPolicies) == 0 || l.port == cmp.Or(app.HTTPPort, caddyhttp.DefaultHTTPPort)
+	l.usual = caddyhttp.DefaultHTTPSPort
+	if l.plain {
+		l.usual = caddyhttp.DefaultHTTPPort
+	}
+	return l
+}
+
+// origin is the address of a host on this listener.
+func (l listener) origin(host string) string {
+	scheme := "https"
+	if l.plain {
+		scheme = "http"
+	}
+	return (&url.URL{Scheme: scheme, Host: l.authority(host)}).String()
+}
+
+// authority is the host as a browser sends it: without the usual port.
+func (l listener) authority(host string) string {
+	host = strings.Trim(host, "[]")
+	switch {
+	case l.port != 0 && l.port != l.usual:
+		return net.JoinHostPort(host, strconv.Itoa(l.port))
+	case strings.Contains(host, ":"):
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// letterOrigin is the address of a host for a letter. Beyond this machine the pages want HTTPS: a host that is served without is
+// reached through a proxy that ends TLS, on the usual port as far as anybody knows.
+func (l listener) letterOrigin(host string) string {
+	if l.plain && !isLoopbackHost(host) {
+		l = listener{usual: caddyhttp.DefaultHTTPSPort}
+	}
+	return l.origin(host)
+}
+
+// hostOrigins are the addresses of one site, by what the Host of a request is.
+//
+// Only what the configuration names is in it. What a client sends as Host selects one and is never made into one: a link in a letter
+// would lead wherever a stranger says (RE-1).
+type hostOrigins struct{ secure, loopback map[string]string }
+
+// hostOrigins are those of one handler.
+func (a *App) hostOrigins(h *Handler) hostOrigins {
+	o := hostOrigins{make(map[string]string), make(map[string]string)}
+	for _, g := range a.guardedSites() {
+		if g.handler != h {
+			continue
+		}
+		for _, host := range g.hosts {
+			if g.at.plain {
+				o.loopback[g.at.authority(host)] = g.at.origin(host)
+				// For requests through a trusted proxy. Where that listens is not told: with another port in Host, nothing is known.
+				usual := listener{usual: caddyhttp.DefaultHTTPSPort}
+				o.secure[usual.authority(host)] = usual.origin(host)
+				continue
+			}
+			o.secure[g.at.authority(host)] = g.at.origin(host)
+		}
+	}
+	return o
+}
+
+// of selects the address for a request, or none. It does not allocate for a host in lower case, which is what browsers send.
+func (o hostOrigins) of(host string, t visit.Transport) string {
+	switch t {
+	case visit.Secure:
+		return o.secure[strings.ToLower(host)]
+	case visit.Loopback:
+		return o.loopback[strings.ToLower(host)]
+	}
+	return ""
+}
