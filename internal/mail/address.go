@@ -4,7 +4,6 @@
 package mail
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	netmail "net/mail"
@@ -36,11 +35,9 @@ func checkAddress(s string) error {
 	return nil
 }
 
-// sender parses an address that may have a name. The name can be encoded (RFC 2047), and what comes out of that is checked as well.
+// sender parses an address that may have a name. The name can be encoded (RFC 2047), so it is what comes out of that
+// which is checked.
 func sender(s string) (netmail.Address, error) {
-	if strings.ContainsAny(s, "\r\n") {
-		return netmail.Address{}, errors.New("it has a line break")
-	}
 	a, err := netmail.ParseAddress(s)
 	if err != nil {
 		return netmail.Address{}, fmt.Errorf("%q is not an address: %w", cut(s), err)
@@ -91,11 +88,11 @@ func serverAddress(s string, mode TLS) (host, address string, err error) {
 // isHost tells whether a name can be that of a host: letters, digits, dots, hyphens and the underscores of container networks; or whether
 // it is an IP address.
 func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return isASCII(s) && !strings.ContainsFunc(s, unicode.IsControl) // a zone can be any text
-	}
 	strange := func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r == '_')
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return !strings.ContainsFunc(a.Zone(), strange)
 	}
 	return s != "" && len(s) <= 253 && !strings.ContainsFunc(s, strange)
 }

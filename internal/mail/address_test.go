@@ -94,7 +94,7 @@ func FuzzMessage(f *testing.F) {
 			t.Fatalf("got %q and %q, want %q", m.Text, m.HTML, got)
 		}
 		for line := range strings.SplitSeq(string(raw), "\r\n") {
-			if len(line) > 998 || strings.ContainsAny(line, "\r\n") {
+			if len(line) > 998 || strings.ContainsAny(line, "\r\n") || line != "" && strings.TrimSpace(line) == "" {
 				t.Fatalf("got the line %q", line)
 			}
 		}
@@ -103,7 +103,7 @@ func FuzzMessage(f *testing.F) {
 
 // A server address that is taken can be dialed, and is for the host that the certificate is checked against.
 func FuzzServerAddress(f *testing.F) {
-	for _, seed := range []string{"smtp.example.com", "smtp.example.com:25", "[::1]:25", "::1", "fe80::1%eth0", "a:b:c", ":25", "a:0", "[a]", "a\r\n:25", ""} {
+	for _, seed := range []string{"smtp.example.com", "smtp.example.com:25", "[::1]:25", "::1", "fe80::1%eth0", "::1%0 ", "a:b:c", ":25", "a:0", "[a]", "a\r\n:25", ""} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -18,7 +18,7 @@ type Error struct {
 	// the same try will fail alike: a reply 5xx, an address that is none, no STARTTLS, a certificate that is not right.
 	Temporary bool
 	// Reply is what the server answered, cut and made printable, on one line; empty if it was not the server that refused. It is for the
-	// operator, and none of it can be believed.
+	// operator, and none of it can be believed. It can quote what it was sent: whoever keeps it keeps it where the message could stand.
 	Reply string
 	// Cause is what was tried and how it failed. It can quote the server at length: show [Error.Error] to people, which does not.
 	Cause error

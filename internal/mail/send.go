@@ -167,7 +167,7 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	if c.left <= 0 {
 		return 0, errTooMuch
 	}
-	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	n, err := c.Conn.Read(p)
 	c.left -= n
 	return n, err
 }
