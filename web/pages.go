@@ -38,27 +38,96 @@ type SignIn struct {
 	Name     string
 	Remember bool
 	ReturnTo string
+	Forgot   bool // offers a new password by mail
 }
 
-// SecondFactor asks for the code of the authenticator app, or for a backup code.
+// SecondFactor asks for a code by one of the ways of a person.
 type SecondFactor struct {
 	Frame
 	Form
 	UserName  string
-	Backup    bool   // asks for a backup code
-	HasBackup bool   // there are unused backup codes
+	Way       Way   // the one that the page is about; the zero value: there is none that counts
+	Sent      *Sent // the code that was sent by it; nil: none
+	Others    []Way
+	StepUp    bool   // the person is signed in
+	Trust     int    // for how many days this browser can be trusted; 0 hides the choice
+	Trusted   bool   // that was chosen
 	StartOver string // the token of the form that drops this sign-in; empty hides it
 }
 
-// EnableTwoFactor shows a new authenticator key and asks for a code that confirms it.
+// Way is one way to enter a code. The values of Method are those of auth.Method.
+type Way struct {
+	Method  string
+	Factor  string // id, where codes are sent
+	Name    string // as the person called it; empty: not named
+	Channel string // of a webhook
+	To      string // a hint of where codes go
+	Token   string // of the form that has one sent
+}
+
+// Sent is a code on its way.
+type Sent struct {
+	Method, Channel string
+	To              string
+	Until           time.Time
+	Failed          bool // it could not be delivered
+}
+
+// EnableTwoFactor asks for the code that confirms a new second factor, and shows the key where it is an authenticator app.
 type EnableTwoFactor struct {
 	Frame
 	Form
 	UserName  string
+	First     bool   // the person has no second factor yet
+	Method    string // of what is being enrolled; empty: nothing is chosen yet
 	QR        string // a PNG in base64
 	Secret    string // in groups of four
 	Link      string // the otpauth address, without "otpauth://"
+	Sent      *Sent  // the code that was sent; nil: none
+	SendToken string // of the form that has one sent
+	Kinds     Kinds  // what else there is
 	StartOver string // as in SecondFactor
+}
+
+// Kinds offers what may be enrolled, each in a form of its own.
+type Kinds struct {
+	Action string // where the forms go
+	Token  string
+	List   []Kind
+}
+
+// Kind is one kind of second factor that may be enrolled.
+type Kind struct {
+	Method      string // as in Way
+	Channel     string // of a webhook
+	Phone       bool   // its destination is a telephone number
+	Open        bool   // its form shows at once
+	Name        string // as it was typed …
+	Destination string // … and so was this
+	Problem     string // why it was not accepted
+}
+
+// ConfirmAddress asks for the code that proves a new e-mail address.
+type ConfirmAddress struct {
+	Frame
+	Form
+	Sent      *Sent
+	SendToken string // of the form that has another one sent
+}
+
+// Reset asks whose password is forgotten.
+type Reset struct {
+	Frame
+	Form
+}
+
+// ResetPassword sets another password by a mailed link.
+type ResetPassword struct {
+	Frame
+	Form
+	Action      string // where the form goes: the path of the link
+	UserName    string
+	MinPassword int
 }
 
 // BackupCodes shows new backup codes, once.

@@ -31,6 +31,30 @@ const (
 	UseBackupCode     Message = "second-factor.use-backup"
 	UseApp            Message = "second-factor.use-app"
 	ContinueButton    Message = "continue"
+	OtherWays         Message = "second-factor.others"
+	TrustBrowser      Message = "second-factor.trust" // with how many days
+	CodeAsk           Message = "second-factor.ask"
+	NoWayTitle        Message = "no-way.title"
+	NoWay             Message = "no-way"
+	NoWaySignIn       Message = "no-way.sign-in"
+)
+
+// Messages about codes that are sent, with where they go.
+const (
+	SendByEmail   Message = "send.email"
+	SendBySMS     Message = "send.sms"
+	SendByVoice   Message = "send.voice"
+	SendByChannel Message = "send.channel" // with the channel before
+	SentByEmail   Message = "sent.email"
+	SentBySMS     Message = "sent.sms"
+	SentByVoice   Message = "sent.voice"
+	SentByChannel Message = "sent.channel" // with the channel before
+	SentHint      Message = "sent.hint"
+	SentUntil     Message = "sent.until"
+	SentLook      Message = "sent.look"
+	SentFailed    Message = "sent.failed"
+	SendCode      Message = "send.code"
+	SendAnother   Message = "send.another"
 )
 
 // Messages of the page that enrolls an authenticator app.
@@ -43,6 +67,56 @@ const (
 	EnableOpen    Message = "enable.open"
 	EnableConfirm Message = "enable.confirm"
 	EnableButton  Message = "enable.button"
+	EnableAdd     Message = "enable.add" // the title, where there is a second factor already
+	EnableWhySent Message = "enable.why-sent"
+	EnableNothing Message = "enable.nothing"
+)
+
+// Messages about the kinds of second factors.
+const (
+	KindsOther      Message = "kinds.other"
+	KindApp         Message = "kind.app"
+	KindEmail       Message = "kind.email"
+	KindSMS         Message = "kind.sms"
+	KindVoice       Message = "kind.voice"
+	KindAppWhy      Message = "kinds.app"
+	KindEmailWhy    Message = "kinds.email"
+	KindName        Message = "kinds.name"
+	KindNameHint    Message = "kinds.name-hint"
+	KindPhone       Message = "kinds.phone"
+	KindPhoneHint   Message = "kinds.phone-hint"
+	KindDestination Message = "kinds.destination"
+)
+
+// Messages of the page that proves an e-mail address.
+const (
+	ConfirmAddressTitle  Message = "confirm-address.title"
+	ConfirmAddressWhy    Message = "confirm-address.why"
+	ConfirmAddressButton Message = "confirm-address.button"
+	ConfirmAddressLeave  Message = "confirm-address.leave"
+)
+
+// Messages of the pages for a forgotten password.
+const (
+	ForgotPassword   Message = "sign-in.forgot"
+	ResetWhy         Message = "reset.why"
+	ResetWho         Message = "reset.who"
+	ResetButton      Message = "reset.button"
+	ResetSentTitle   Message = "reset-sent.title"
+	ResetSent        Message = "reset-sent"
+	NewPasswordTitle Message = "new-password.title"
+	NewPasswordWhy   Message = "new-password.why"
+	ResetDoneTitle   Message = "reset-done.title"
+	ResetDone        Message = "reset-done"
+)
+
+// Words for how hard a password is to guess.
+const (
+	StrengthShort  Message = "strength.short"
+	StrengthWeak   Message = "strength.weak"
+	StrengthFair   Message = "strength.fair"
+	StrengthGood   Message = "strength.good"
+	StrengthStrong Message = "strength.strong"
 )
 
 // Messages of the backup code pages.
@@ -195,8 +269,17 @@ const (
 	LanguageWhy   Message = "language.why"
 	LanguageLink  Message = "language.link" // with the name of the language
 )
+	WrongSentCode       Message = "wrong-sent-code"
 
 // Times to wait, with how many.
+	CodeGone            Message = "code-gone"
+	TriesSpent          Message = "tries-spent"
+	TooManyMessages     Message = "too-many-messages"
+	NoSuchWay           Message = "no-such-way"
+	LastFactor          Message = "last-factor"
+	BadDestination      Message = "bad-destination"
+	BadAddress          Message = "bad-address"
+	AlreadyDone         Message = "already-done"
 const (
 	Seconds Message = "wait.seconds"
 	Minutes Message = "wait.minutes"

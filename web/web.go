@@ -91,6 +91,9 @@ func (s sheets) in(v *voice) sheets {
 func (v *voice) functions() template.FuncMap {
 	return template.FuncMap{
 		"say":       v.say,
+		"kind":      v.kind,
+		"sendTo":    v.sendTo,
+		"sentTo":    v.sentTo,
 		"when":      v.when,
 		"device":    v.device,
 		"lang":      func() string { return v.Tag },

@@ -20,6 +20,7 @@ type outcome struct {
 	status   int
 	text     web.Message
 	backup   web.Message // instead of text, where a backup code was typed
+	sent     web.Message // instead of text, where a code was typed that had been sent
 	password web.Message // instead of text, where a password was typed
 	named    web.Message // instead of text, where the page says whose password it asks for
 	title    web.Message
@@ -31,7 +32,7 @@ var outcomes = map[auth.Kind]outcome{
 	auth.Unavailable:      {status: http.StatusServiceUnavailable, title: web.UnavailableTitle, text: web.Unavailable},
 	auth.NotSignedIn:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
 	auth.WrongCredentials: {status: http.StatusForbidden, text: web.WrongCredentials, named: web.WrongPassword},
-	auth.WrongCode:        {status: http.StatusForbidden, text: web.WrongCode, backup: web.WrongBackupCode},
+	auth.WrongCode:        {status: http.StatusForbidden, text: web.WrongCode, backup: web.WrongBackupCode, sent: web.WrongSentCode},
 	auth.UsedCode:         {status: http.StatusForbidden, text: web.UsedCode, backup: web.UsedBackupCode},
 	auth.TooManyTries:     {status: http.StatusTooManyRequests, text: web.TooManyTries},
 	auth.Stopped:          {status: http.StatusForbidden, text: web.Stopped, backup: web.StoppedBackupCodes, password: web.StoppedPassword},
@@ -43,6 +44,16 @@ var outcomes = map[auth.Kind]outcome{
 	auth.BadName:          {status: http.StatusUnprocessableEntity, text: web.BadName},
 	auth.BadPassword:      {status: http.StatusUnprocessableEntity}, // one sentence for each reason, below
 	auth.BadInput:         {status: http.StatusBadRequest, title: web.BadRequestTitle, text: web.BadRequest, link: "sign-in"},
+	auth.NotFound:         {status: http.StatusNotFound, title: web.NotFoundTitle, text: web.NotFound, link: "account"},
+	auth.AlreadyDone:      {status: http.StatusConflict, text: web.AlreadyDone},
+	auth.StepUpNeeded:     {status: http.StatusForbidden, title: web.StepUpRequiredTitle, text: web.StepUpRequired, link: "account"},
+	auth.CodeGone:         {status: http.StatusForbidden, text: web.CodeGone},
+	auth.TriesSpent:       {status: http.StatusForbidden, text: web.TriesSpent},
+	auth.TooManyMessages:  {status: http.StatusTooManyRequests, text: web.TooManyMessages},
+	auth.NoSuchWay:        {status: http.StatusForbidden, text: web.NoSuchWay},
+	auth.LastFactor:       {status: http.StatusConflict, text: web.LastFactor},
+	auth.BadDestination:   {status: http.StatusUnprocessableEntity, text: web.BadDestination},
+	auth.BadAddress:       {status: http.StatusUnprocessableEntity, text: web.BadAddress},
 	auth.Busy:             {status: http.StatusServiceUnavailable, text: web.Busy},
 }
 
@@ -80,7 +91,7 @@ func (q *request) refuse(err error, m auth.Method, again func(problem string) we
 func (q *request) sentence(err error, o outcome, m auth.Method) string {
 	e, _ := errors.AsType[*auth.Error](err)
 	switch e.Kind {
-	case auth.TooManyTries, auth.Busy:
+	case auth.TooManyTries, auth.TooManyMessages, auth.Busy:
 		return q.say(o.text, web.Wait(q.Request, e.RetryAfter))
 	case auth.BadPassword:
 		weak, ok := errors.AsType[*password.WeakError](err)
@@ -99,6 +110,8 @@ func (q *request) sentence(err error, o outcome, m auth.Method) string {
 		return q.say(o.password)
 	case q.named && o.named != "":
 		return q.say(o.named)
+	case (m == auth.Email || m == auth.Webhook) && o.sent != "":
+		return q.say(o.sent)
 	}
 	return q.say(o.text)
 }
@@ -130,12 +143,15 @@ func (q *request) attemptGone() {
 }
 
 func linkText(link string) web.Message {
-	if link == "" {
+	switch link {
+	case "":
 		return ""
 	}
 	return web.SignInAgain
 }
 
+	case "account":
+		return web.ToAccount
 // retryAfter says when to come back, in whole seconds rounded up.
 func retryAfter(w http.ResponseWriter, d time.Duration) {
 	w.Header().Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))

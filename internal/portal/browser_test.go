@@ -136,8 +136,9 @@ var (
 	valAttr  = regexp.MustCompile(` value="([^"]*)"`)
 )
 
-// form returns the fields of a form as the page came, so that a browser sends what it did not fill in too.
-func (b *browser) form(action string) url.Values {
+// form returns the fields of a form as the page came, so that a browser sends what it did not fill in too. Of several forms with the same
+// action it is the first that has the given names and values.
+func (b *browser) form(action string, having ...string) url.Values {
 	b.t.Helper()
 	for _, f := range formTag.FindAllStringSubmatch(b.body, -1) {
 		if html.UnescapeString(f[1]) != action {
@@ -154,9 +155,15 @@ func (b *browser) form(action string) url.Values {
 				values.Set(name[1], html.UnescapeString(value[1]))
 			}
 		}
-		return values
+		fits := true
+		for i := 0; i < len(having); i += 2 {
+			fits = fits && values.Get(having[i]) == having[i+1]
+		}
+		if fits {
+			return values
+		}
 	}
-	b.t.Fatalf("page %s (%d) has no form for %s:\n%s", b.at, b.status, action, b.body)
+	b.t.Fatalf("page %s (%d) has no form for %s with %q:\n%s", b.at, b.status, action, having, b.body)
 	return nil
 }
 
@@ -168,6 +175,12 @@ func (b *browser) fill(action string, fields ...string) *browser {
 		form.Set(fields[i], fields[i+1])
 	}
 	return b.send("POST", action, form)
+}
+
+// press sends a form of the page as it is.
+func (b *browser) press(action string, having ...string) *browser {
+	b.t.Helper()
+	return b.send("POST", action, b.form(action, having...))
 }
 
 // sees checks where the browser is, with which status, and what the page says.
@@ -183,6 +196,29 @@ func (b *browser) sees(status int, path string, words ...string) *browser {
 			b.t.Fatalf("page %s does not say %q:\n%s", b.at, w, b.body)
 		}
 	}
+	return b
+}
+
+// lacks checks that a page does not say something.
+func (b *browser) lacks(words ...string) *browser {
+	b.t.Helper()
+	text := html.UnescapeString(b.body)
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			b.t.Fatalf("page %s says %q:\n%s", b.at, w, b.body)
+		}
+	}
+	return b
+}
+
+// keep has the browser keep a cookie.
+func (b *browser) keep(c visit.Cookie, value string) *browser {
+	b.t.Helper()
+	u, err := url.Parse(b.site.server.URL)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.http.Jar.SetCookies(u, []*http.Cookie{{Name: visit.Secure.CookieName(c), Value: value, Path: "/", Secure: true}})
 	return b
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -17,7 +18,7 @@ import (
 
 var enableForm = purpose{"two-factor/enable", visit.Attempt}
 
-// showEnable shows the key of a new authenticator app. A person who is signed in without a second factor is brought here by the gate,
+// showEnable shows what is being enrolled, at first the key of a new authenticator app. A person who is signed in without a second factor is brought here by the gate,
 // and gets a step-up first.
 func showEnable(q *request) {
 	a, err := q.attempt()
@@ -26,19 +27,16 @@ func showEnable(q *request) {
 		return
 	}
 	if a == nil && q.Method == http.MethodGet {
-		q.stepUp(auth.Requirement{Level: auth.LevelTwoFactor})
+		q.beginEnrollment()
 		return
 	}
 	a, ok := q.at(auth.StepEnroll)
 	if !ok {
 		return
 	}
-	page, err := q.enablePage(a)
-	if err != nil {
-		q.unavailable(err)
-		return
+	if page, ok := q.enablePage(a); ok {
+		q.page(http.StatusOK, page)
 	}
-	q.page(http.StatusOK, page)
 }
 
 func enable(q *request) {
@@ -48,13 +46,31 @@ func enable(q *request) {
 	}
 	p, err := q.auth.ConfirmEnrollment(q.Context(), q.client(), q.bound, unspaced(q.form.Get("code")))
 	if err != nil {
-		page, keyErr := q.enablePage(a)
-		if keyErr != nil {
-			q.unavailable(keyErr)
+		q.refuseEnrollment(a, err)
+		return
+	}
+	q.proceed(p)
+}
+
+var chooseForm = purpose{"two-factor/choose", visit.Attempt}
+
+// choose changes what is being enrolled.
+func choose(q *request) {
+	a, ok := q.at(auth.StepEnroll)
+	if !ok {
+		return
+	}
+	in := q.newFactor()
+	p, err := q.auth.ChooseFactor(q.Context(), q.client(), q.bound, in)
+	if err != nil {
+		page, ok := q.enablePage(a)
+		if !ok {
 			return
 		}
-		q.refuse(err, auth.TOTP, func(problem string) web.Page {
-			page.Problem = problem
+		q.refuse(err, in.Method, func(problem string) web.Page {
+			if !refuseKind(&page.Kinds, in, problem) {
+				page.Problem = problem
+			}
 			return page
 		})
 		return
@@ -62,27 +78,80 @@ func enable(q *request) {
 	q.proceed(p)
 }
 
+var sendEnrollmentForm = purpose{"two-factor/send", visit.Attempt}
+
+// sendEnrollment has another code sent to what is being enrolled.
+func sendEnrollment(q *request) {
+	a, ok := q.at(auth.StepEnroll)
+	if !ok {
+		return
+	}
+	if err := q.auth.SendCode(q.Context(), q.client(), q.bound, "", ""); err != nil {
+		q.refuseEnrollment(a, err)
+		return
+	}
+	q.see("two-factor/enable")
+}
+
+// refuseEnrollment answers with the page of the enrollment and why something was not accepted.
+func (q *request) refuseEnrollment(a *auth.AttemptView, err error) {
+	page, ok := q.enablePage(a)
+	if !ok {
+		return
+	}
+	q.refuse(err, auth.Method(page.Method), func(problem string) web.Page {
+		page.Problem = problem
+		return page
+	})
+}
+
 // qrSize is the side of the picture in pixels: twice what the page gives it, for fine screens.
 const qrSize = 512
 
-// enablePage draws the key. The picture is part of the page and has no address of its own, so that the secret is in no URL, log or
+// enablePage shows what is being enrolled, and what else may be. It answers when that cannot be shown.
+func (q *request) enablePage(a *auth.AttemptView) (page web.EnableTwoFactor, ok bool) {
+	page = web.EnableTwoFactor{
+		Frame:     q.frameAt("two-factor/enable"),
+		Form:      q.formFor(enableForm),
+		UserName:  a.UserName,
+		First:     a.First,
+		Kinds:     q.kinds(chooseForm, a.Methods, a.Channels),
+		StartOver: q.startOverToken(a),
+	}
+	if a.Pending == nil {
+		if len(page.Kinds.List) > 0 {
+			page.Kinds.List[0].Open = true
+		}
+		return page, true
+	}
+	page.Method = string(a.Pending.Method)
+	if a.Pending.Method != auth.Webhook { // of which there may be several, or the number was mistyped
+		page.Kinds.List = slices.DeleteFunc(page.Kinds.List, func(k web.Kind) bool { return k.Method == page.Method })
+	}
+	if a.Pending.Method != auth.TOTP {
+		page.Sent, page.SendToken = sentPage(a.Sent, a.Pending.Channel), q.formFor(sendEnrollmentForm).Token
+		return page, true
+	}
+	if err := showKey(&page, a); err != nil {
+		q.unavailable(fmt.Errorf("showing the key of a new factor: %w", err))
+		return page, false
+	}
+	return page, true
+}
+
+// showKey draws the key. The picture is part of the page and has no address of its own, so that the secret is in no URL, log or
 // cache (WB-13).
-func (q *request) enablePage(a *auth.AttemptView) (web.EnableTwoFactor, error) {
+func showKey(page *web.EnableTwoFactor, a *auth.AttemptView) error {
 	key, err := otp.NewKey(a.Pending.Issuer, a.UserName, a.Pending.Secret)
 	if err != nil {
-		return web.EnableTwoFactor{}, fmt.Errorf("showing the key of a new factor: %w", err)
+		return err
 	}
 	picture, err := key.PNG(qrSize)
 	if err != nil {
-		return web.EnableTwoFactor{}, fmt.Errorf("showing the key of a new factor: %w", err)
+		return err
 	}
-	return web.EnableTwoFactor{
-		Frame:     q.frame(),
-		Form:      q.formFor(enableForm),
-		UserName:  a.UserName,
-		QR:        base64.StdEncoding.EncodeToString(picture),
-		Secret:    key.SecretGroups(),
-		Link:      strings.TrimPrefix(key.URL(), "otpauth://"),
-		StartOver: q.startOverToken(a),
-	}, nil
+	page.QR = base64.StdEncoding.EncodeToString(picture)
+	page.Secret = key.SecretGroups()
+	page.Link = strings.TrimPrefix(key.URL(), "otpauth://")
+	return nil
 }

@@ -38,9 +38,12 @@ func (c chain) then(h handler) handler {
 	}
 }
 
-// bound adds the last guard of a form: that it was rendered for this browser and this purpose.
+// and adds guards.
+func (c chain) and(more ...link) chain { return append(slices.Clip(c), more...) }
+
+// bound adds the guard of a form: that it was rendered for this browser and this purpose.
 func (c chain) bound(f purpose) chain {
-	return append(slices.Clip(c), func(q *request) bool { return boundTo(q, f) })
+	return c.and(func(q *request) bool { return boundTo(q, f) })
 }
 
 const (

@@ -5,7 +5,10 @@ package portal
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -15,11 +18,9 @@ import (
 var secondFactorForm = purpose{"second-factor", visit.Attempt}
 
 func showSecondFactor(q *request) {
-	a, ok := q.at(auth.StepCode)
-	if !ok {
-		return
+	if a, ok := q.at(auth.StepCode); ok {
+		q.page(http.StatusOK, q.secondFactorPage(a, q.query, ""))
 	}
-	q.page(http.StatusOK, q.secondFactorPage(a, auth.Method(q.query.Get("method")), ""))
 }
 
 func secondFactor(q *request) {
@@ -32,25 +33,82 @@ func secondFactor(q *request) {
 		q.notice(http.StatusBadRequest, web.BadRequestTitle, web.BadRequest, "second-factor", web.OpenAgain)
 		return
 	}
-	p, err := q.auth.Code(q.Context(), q.client(), q.bound, method, unspaced(code))
+	take := q.auth.Code
+	if q.form.Get("trust") == "yes" {
+		take = q.auth.CodeAndTrust
+	}
+	p, err := take(q.Context(), q.client(), q.bound, method, unspaced(code))
 	if err != nil {
-		q.refuse(err, method, func(problem string) web.Page { return q.secondFactorPage(a, method, problem) })
+		q.refuse(err, method, func(problem string) web.Page { return q.secondFactorPage(a, q.form, problem) })
 		return
 	}
 	q.proceed(p)
 }
 
-func (q *request) secondFactorPage(a *auth.AttemptView, m auth.Method, problem string) web.Page {
+var sendSecondFactorForm = purpose{"second-factor/send", visit.Attempt}
+
+// sendSecondFactor has a code sent by one of the ways of a person, to where that way leads (OT-11).
+func sendSecondFactor(q *request) {
+	a, ok := q.at(auth.StepCode)
+	if !ok {
+		return
+	}
+	method, factor := q.form.Get("method"), q.form.Get("factor")
+	if err := q.auth.SendCode(q.Context(), q.client(), q.bound, auth.Method(method), factor); err != nil {
+		q.refuse(err, auth.Method(method), func(problem string) web.Page { return q.secondFactorPage(a, q.form, problem) })
+		return
+	}
+	q.see("second-factor?" + url.Values{"method": {method}, "factor": {factor}}.Encode())
+}
+
+// secondFactorPage asks by the way that the values name, else by the one for which a code is on its way, else by the best. Neither an
+// address nor a form can name one that is not the person's.
+func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, problem string) web.Page {
 	form := q.formFor(secondFactorForm)
 	form.Problem = problem
-	return web.SecondFactor{
-		Frame:     q.frame(),
+	page := web.SecondFactor{
+		Frame:     q.frameAt("second-factor"),
 		Form:      form,
 		UserName:  a.UserName,
-		Backup:    m == auth.BackupCode && a.CodesLeft > 0,
-		HasBackup: a.CodesLeft > 0,
+		StepUp:    a.StepUp,
+		Trusted:   named.Get("trust") == "yes",
 		StartOver: q.startOverToken(a),
 	}
+	if a.CanTrust {
+		page.Trust = int((q.auth.Settings().Trust + 24*time.Hour - 1) / (24 * time.Hour))
+	}
+	at := wayOf(a.Ways, auth.Method(named.Get("method")), named.Get("factor"))
+	if at < 0 && a.Sent != nil {
+		at = wayOf(a.Ways, a.Sent.Method, a.Sent.Factor)
+	}
+	at = max(at, 0)
+	for i, w := range a.Ways {
+		way := web.Way{Method: string(w.Method), Factor: w.Factor, Name: w.Name, Channel: w.Channel, To: w.To}
+		if w.Sends() {
+			way.Token = q.formFor(sendSecondFactorForm).Token
+		}
+		if i != at {
+			page.Others = append(page.Others, way)
+			continue
+		}
+		page.Way = way
+		if s := a.Sent; s != nil && s.Method == w.Method && s.Factor == w.Factor {
+			page.Sent = sentPage(s, w.Channel)
+		}
+	}
+	return page
+}
+
+// wayOf finds a way, or -1.
+func wayOf(ways []auth.Way, m auth.Method, factor string) int {
+	return slices.IndexFunc(ways, func(w auth.Way) bool { return w.Method == m && w.Factor == factor })
+}
+
+func sentPage(s *auth.SentView, channel string) *web.Sent {
+	if s == nil {
+		return nil
+	}
+	return &web.Sent{Method: string(s.Method), Channel: channel, To: s.To, Until: s.Expires, Failed: s.Failed}
 }
 
 // startOverToken is empty for somebody who is signed in: to drop a step-up, going elsewhere is enough.

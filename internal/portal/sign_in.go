@@ -35,7 +35,7 @@ func showSignIn(q *request) {
 		q.leave(q.query.Get("return_to"))
 		return
 	}
-	q.page(http.StatusOK, web.SignIn{Frame: q.frame(), Form: q.formFor(signInForm), ReturnTo: q.returnTo()})
+	q.page(http.StatusOK, web.SignIn{Frame: q.frame(), Form: q.formFor(signInForm), ReturnTo: q.returnTo(), Forgot: q.auth.Settings().Mail})
 }
 
 func signIn(q *request) {
@@ -50,7 +50,9 @@ func signIn(q *request) {
 		q.refuse(err, auth.Password, func(problem string) web.Page {
 			form := q.formFor(signInForm)
 			form.Problem = problem
-			return web.SignIn{Frame: q.frameTo(in.ReturnTo), Form: form, Name: in.Name, Remember: in.Remember, ReturnTo: in.ReturnTo}
+			return web.SignIn{
+				Frame: q.frameTo(in.ReturnTo), Form: form, Name: in.Name, Remember: in.Remember, ReturnTo: in.ReturnTo, Forgot: q.auth.Settings().Mail,
+			}
 		})
 		return
 	}
