@@ -153,8 +153,17 @@ var english = words{
 		WrongCredentials:    "This user name and password do not open an account here. Check both and try again.",
 		WrongCode:           "This code is not right. Type the one that your app shows now; if that fails too, check that your phone shows the right time.",
 		WrongBackupCode:     "This is not one of your backup codes. Check it for slips and try again.",
+		WrongSentCode:       "This code is not right. Type the newest one that was sent to you.",
 		UsedCode:            "This code has been used. Wait for the next one.",
 		UsedBackupCode:      "This backup code has been used. Each one works once: take another one.",
+		CodeGone:            "This code no longer works: it has run out, or a newer one was sent. Have another one sent.",
+		TriesSpent:          "There were too many wrong codes, so no code that is sent counts any more in this sign-in. Choose another way, or begin again.",
+		TooManyMessages:     "A code was sent only a short time ago, or too many were. Wait %s, then have another one sent.",
+		NoSuchWay:           "This way cannot be used here. Choose another one.",
+		LastFactor:          "This is the only second factor of the account. Add another one first, or turn off two-factor sign-in.",
+		BadDestination:      "Codes cannot be sent there. Write a telephone number with its country, such as +49 151 23456789.",
+		BadAddress:          "This is not an e-mail address. Check it for slips.",
+		AlreadyDone:         "This is so already, so nothing was changed.",
 		TooManyTries:        "There were too many tries. To keep the account safe, wait %s and then try again.",
 		Stopped:             "Codes are stopped for this account after many wrong ones, so that nobody can guess one. Use a backup code, or ask whoever runs this site.",
 		StoppedBackupCodes:  "Backup codes are stopped for this account after many wrong ones, so that nobody can guess one. Use your authenticator app, or ask whoever runs this site.",
@@ -222,17 +231,8 @@ var english = words{
 		RuleFailed:                "A rule of this site failed, so nothing was done. Tell whoever runs this site.",
 
 		LanguageTitle: "Choose a language",
-		WrongSentCode:       "This code is not right. Type the newest one that was sent to you.",
 		LanguageWhy:   "Pages that are open already change when you load them again.",
 		LanguageLink:  "Language: %s",
-		CodeGone:            "This code no longer works: it has run out, or a newer one was sent. Have another one sent.",
-		TriesSpent:          "There were too many wrong codes, so no code that is sent counts any more in this sign-in. Choose another way, or begin again.",
-		TooManyMessages:     "A code was sent only a short time ago, or too many were. Wait %s, then have another one sent.",
-		NoSuchWay:           "This way cannot be used here. Choose another one.",
-		LastFactor:          "This is the only second factor of the account. Add another one first, or turn off two-factor sign-in.",
-		BadDestination:      "Codes cannot be sent there. Write a telephone number with its country, such as +49 151 23456789.",
-		BadAddress:          "This is not an e-mail address. Check it for slips.",
-		AlreadyDone:         "This is so already, so nothing was changed.",
 
 		UnknownDevice: "Unknown device",
 		DeviceOn:      "%s, %s",
@@ -292,6 +292,7 @@ var english = words{
 
 	counted: map[Message][]string{
 		CodesLeft:       {"=0", "You have no backup code left.", "one", "You have %d backup code left.", "other", "You have %d backup codes left."},
+		TrustBrowser:    {"one", "Don't ask for a code in this browser for up to a day. Only on a device that you alone use.", "other", "Don't ask for a code in this browser for up to %d days. Only on a device that you alone use."},
 		AccountBrowsers: {"<2", "In this browser only", "other", "In %d browsers, this one included"},
 
 		Seconds: {"one", "one second", "other", "%d seconds"},
@@ -305,4 +306,3 @@ var english = words{
 		MailBackupCodeUsed: {"=0", "A backup code was used for your account. It was the last one: make new ones on your account page.", "one", "A backup code was used for your account. You have %d left.", "other", "A backup code was used for your account. You have %d left."},
 	},
 }
-		TrustBrowser:    {"one", "Don't ask for a code in this browser for up to a day. Only on a device that you alone use.", "other", "Don't ask for a code in this browser for up to %d days. Only on a device that you alone use."},

@@ -191,8 +191,17 @@ const (
 	WrongPassword       Message = "wrong-password"
 	WrongCode           Message = "wrong-code"
 	WrongBackupCode     Message = "wrong-backup-code"
+	WrongSentCode       Message = "wrong-sent-code"
 	UsedCode            Message = "used-code"
 	UsedBackupCode      Message = "used-backup-code"
+	CodeGone            Message = "code-gone"
+	TriesSpent          Message = "tries-spent"
+	TooManyMessages     Message = "too-many-messages"
+	NoSuchWay           Message = "no-such-way"
+	LastFactor          Message = "last-factor"
+	BadDestination      Message = "bad-destination"
+	BadAddress          Message = "bad-address"
+	AlreadyDone         Message = "already-done"
 	TooManyTries        Message = "too-many-tries"
 	Stopped             Message = "stopped"
 	StoppedBackupCodes  Message = "stopped-backup-codes"
@@ -269,17 +278,8 @@ const (
 	LanguageWhy   Message = "language.why"
 	LanguageLink  Message = "language.link" // with the name of the language
 )
-	WrongSentCode       Message = "wrong-sent-code"
 
 // Times to wait, with how many.
-	CodeGone            Message = "code-gone"
-	TriesSpent          Message = "tries-spent"
-	TooManyMessages     Message = "too-many-messages"
-	NoSuchWay           Message = "no-such-way"
-	LastFactor          Message = "last-factor"
-	BadDestination      Message = "bad-destination"
-	BadAddress          Message = "bad-address"
-	AlreadyDone         Message = "already-done"
 const (
 	Seconds Message = "wait.seconds"
 	Minutes Message = "wait.minutes"

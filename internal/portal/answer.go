@@ -106,12 +106,12 @@ func (q *request) sentence(err error, o outcome, m auth.Method) string {
 	switch {
 	case m == auth.BackupCode && o.backup != "":
 		return q.say(o.backup)
+	case (m == auth.Email || m == auth.Webhook) && o.sent != "":
+		return q.say(o.sent)
 	case m == auth.Password && o.password != "":
 		return q.say(o.password)
 	case q.named && o.named != "":
 		return q.say(o.named)
-	case (m == auth.Email || m == auth.Webhook) && o.sent != "":
-		return q.say(o.sent)
 	}
 	return q.say(o.text)
 }
@@ -146,12 +146,12 @@ func linkText(link string) web.Message {
 	switch link {
 	case "":
 		return ""
+	case "account":
+		return web.ToAccount
 	}
 	return web.SignInAgain
 }
 
-	case "account":
-		return web.ToAccount
 // retryAfter says when to come back, in whole seconds rounded up.
 func retryAfter(w http.ResponseWriter, d time.Duration) {
 	w.Header().Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
