@@ -111,7 +111,9 @@ func (s *Service) pendingFor(u *userRecord, f *factors, in NewFactor) (*pending,
 // AddFactor begins to enroll one more factor in a session that is in sudo mode. The factors that there are stay as they are until it is
 // confirmed, and an enrollment that is not confirmed within ten minutes has never been.
 //
-// Errors are StepUpNeeded, NoSuchWay, BadInput, BadDestination, AlreadyDone, TooManyMessages.
+// Where too many messages have been sent, the attempt waits for a code that SendCode is asked for later.
+//
+// Errors are StepUpNeeded, NoSuchWay, BadInput, BadDestination, AlreadyDone, LinkNeeded, TooManyTries.
 func (s *Service) AddFactor(ctx context.Context, c Client, session string, in NewFactor) (Progress, error) {
 	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
 		if a.user.LinkNeeded {
