@@ -185,6 +185,7 @@ func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 			return err
 		}
 		p.Done = EventTwoFactorDisabled
+		p.UsedCode, p.CodesLeft = false, 0 // the codes went with the factors: there is nothing to be told of them
 	}
 	if a.Session != "" {
 		return t.rotate(u, a, p)
