@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,7 @@ func (adminAPI) Routes() []caddy.AdminRoute {
 		Service:  runningService,
 		LinkPath: linkPath,
 		Origins:  runningOrigins,
+		TestMail: runningMail,
 		Log:      slog.New(zapslog.NewHandler(caddy.Log().Named("admin.api.nightlatch").Core())),
 	})
 	return []caddy.AdminRoute{{
@@ -76,6 +78,16 @@ func runningOrigins() []string {
 		return nil
 	}
 	return app.origins()
+}
+
+// runningMail tries the mail server of the running configuration out.
+func runningMail(ctx context.Context, to string) (string, error) {
+	app, err := runningApp()
+	if err != nil {
+		return "", err
+	}
+	server, err := app.testMail(ctx, to)
+	return server, mailProblem(server, err)
 }
 
 // linkPath is the page that opens a one-time link; package portal serves it.

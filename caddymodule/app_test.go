@@ -78,6 +78,18 @@ func TestSettings(t *testing.T) {
 		"brand and issuer": {global("brand Example\nissuer VPN") + fmt.Sprintf(sites, ""),
 			with(strict, func(s *auth.Settings) { s.Brand, s.Issuer = "Example", "VPN" })},
 		"no past steps": {global("totp {\n past_steps 0\n}") + fmt.Sprintf(sites, ""), with(strict, func(s *auth.Settings) { s.PastSteps = 0 })},
+		"mail": {global("smtp localhost {\n from a@example.com\n}") + fmt.Sprintf(sites, ""),
+			with(strict, func(s *auth.Settings) { s.Mail, s.Methods = true, []auth.Method{auth.TOTP, auth.Email} })},
+		"webhook": {global("webhook https://sms.example.com {\n secret "+sampleSecret+"\n}") + fmt.Sprintf(sites, ""),
+			with(strict, func(s *auth.Settings) {
+				s.Channels, s.Methods = []string{"sms"}, []auth.Method{auth.TOTP, auth.Webhook}
+			})},
+		"channels and methods": {global("webhook https://sms.example.com {\n secret "+sampleSecret+"\n channels chat sms\n}\nsmtp localhost {\n from a@example.com\n}\n"+
+			"methods webhook totp") + fmt.Sprintf(sites, ""),
+			with(strict, func(s *auth.Settings) {
+				s.Mail, s.Channels, s.Methods = true, []string{"chat", "sms"}, []auth.Method{auth.Webhook, auth.TOTP}
+			})},
+		"trusted browsers": {global("session {\n trust_browser 7d\n}") + fmt.Sprintf(sites, ""), with(strict, func(s *auth.Settings) { s.Trust = 7 * 24 * time.Hour })},
 		"times": {global("session {\n idle 5m\n lifetime 1h\n remember 2d\n}") + fmt.Sprintf(sites, ""),
 			with(strict, func(s *auth.Settings) { s.Idle, s.Lifetime, s.Remember = 5*time.Minute, time.Hour, 48*time.Hour })},
 	}

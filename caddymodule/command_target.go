@@ -39,25 +39,9 @@ type target struct{ address, config, adapter, dataDir string }
 // directory, since the server that happens to listen at the usual address may have another.
 func (t *target) open(cmd *cobra.Command, create bool) (c admin.Client, done func() error, err error) {
 	done = func() error { return nil }
-	if t.address != "" && t.dataDir != "" {
-		return c, done, usagef("--address names a server and --data-dir a store that none has open: give one of them")
-	}
-	if t.address != "" {
-		c, err = running(t.address)
-		if nobodyListens(err) {
-			err = fmt.Errorf("nothing listens at %s: start the server, or leave out --address to work without one", t.address)
-		}
+	c, cfg, err := t.reach()
+	if err != nil || c.Do != nil {
 		return c, done, err
-	}
-	cfg, err := t.configuration()
-	if err != nil {
-		return c, done, err
-	}
-	if t.dataDir == "" && !cfg.adminOff {
-		c, err = running(cfg.listen)
-		if !nobodyListens(err) {
-			return c, done, err
-		}
 	}
 	svc, done, err := t.openStore(cmd.Context(), cfg, create, cmd.ErrOrStderr())
 	if err != nil {
@@ -69,6 +53,28 @@ func (t *target) open(cmd *cobra.Command, create bool) (c admin.Client, done fun
 		Origins:  cfg.origins,
 		Log:      slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	})), done, nil
+}
+
+// reach finds the server. When none runs, the client is empty, and what is to be done is done with the configuration.
+func (t *target) reach() (c admin.Client, cfg configuration, err error) {
+	if t.address != "" && t.dataDir != "" {
+		return c, cfg, usagef("--address names a server and --data-dir a store that none has open: give one of them")
+	}
+	if t.address != "" {
+		c, err = running(t.address)
+		if nobodyListens(err) {
+			err = fmt.Errorf("nothing listens at %s: start the server, or leave out --address to work without one", t.address)
+		}
+		return c, cfg, err
+	}
+	if cfg, err = t.configuration(); err != nil || t.dataDir != "" || cfg.adminOff {
+		return c, cfg, err
+	}
+	c, err = running(cfg.listen)
+	if nobodyListens(err) {
+		return admin.Client{}, cfg, nil
+	}
+	return c, cfg, err
 }
 
 // configuration is what a server's configuration says to a command.

@@ -4,7 +4,6 @@
 package caddymodule
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"slices"
@@ -48,14 +47,6 @@ func (a *App) warnOfLinks() {
 		a.log.Warn("letters have no links, and passwords cannot be reset: no protected site of the configuration names its host; " +
 			"write into smtp where it is reached, as in: link_origin https://app.example.com")
 	}
-}
-
-// testMail sends a letter to try the mail server out, and says which server that is.
-func (a *App) testMail(ctx context.Context, to string) (server string, err error) {
-	if a.SMTP == nil {
-		return "", courier.ErrNoMail
-	}
-	return a.SMTP.Address, a.courier.Test(ctx, to)
 }
 
 // isAdminEndpoint tells whether Caddy's admin endpoint listens at an address: who reaches it administers this server, so no webhook may.

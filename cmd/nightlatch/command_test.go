@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -18,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/mail/mailtest"
 	"github.com/nightlatch/nightlatch/internal/server"
 )
 
@@ -52,6 +54,8 @@ func TestCommands(t *testing.T) {
 			"exits":    exits,
 			"freeport": freePort,
 			"listens":  listens,
+			"mailed":   mailed,
+			"mails":    mails(t),
 			"plain":    plain,
 			"signedin": signedIn,
 		},
@@ -102,6 +106,46 @@ func listens(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("nothing listens: %v", err)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// mails starts a mail server, good or bad, and sets a variable to its address: mails BAD refuses
+func mails(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	kinds := map[string][]mailtest.Option{
+		"plain":   {mailtest.NoStartTLS()},
+		"refuses": {mailtest.NoStartTLS(), mailtest.RefuseRecipient()},
+		"signsin": {mailtest.NoStartTLS(), mailtest.Auth("PLAIN")},
+		"tls":     {mailtest.ImplicitTLS()},
+		"good":    nil,
+	}
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		options, known := kinds[args[1]]
+		if !known {
+			ts.Fatalf("there is no mail server of the kind %q", args[1])
+		}
+		server := mailtest.Start(t, options...)
+		ts.Setenv(args[0], server.Address)
+		mailServers.Store(server.Address, server)
+	}
+}
+
+// mailServers are those that mails has started, by address.
+var mailServers sync.Map
+
+// mailed writes the last mail that a server has taken to standard output: mailed $MAIL
+func mailed(ts *testscript.TestScript, neg bool, args []string) {
+	server, known := mailServers.Load(args[0])
+	if !known {
+		ts.Fatalf("there is no mail server at %s", args[0])
+	}
+	got := server.(*mailtest.Server).All()
+	if neg != (len(got) == 0) {
+		ts.Fatalf("the server has taken %d mails", len(got))
+	}
+	if !neg {
+		last := got[len(got)-1]
+		_, err := fmt.Fprintf(ts.Stdout(), "To: %s\nSubject: %s\n\n%s", last.To, last.Header.Get("Subject"), last.Text)
+		ts.Check(err)
 	}
 }
 

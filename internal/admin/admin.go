@@ -13,6 +13,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -34,6 +35,9 @@ type Config struct {
 	Service func() (*auth.Service, error)
 	// LinkPath is the path on a protected site that opens a one-time link.
 	LinkPath func(kind auth.LinkKind, token string) string
+	// TestMail sends a letter to try the mail server out, and returns which server that is. Where its error is a *Problem, that is the
+	// answer. Nil: there is no mail server.
+	TestMail func(ctx context.Context, to string) (server string, err error)
 	// Origins lists the protected sites as scheme://host[:port], the one to show first. Nil: not known.
 	Origins func() []string
 	// Log is told what went wrong inside. Nil: nobody.
@@ -76,6 +80,7 @@ var routes = []struct {
 	{"DELETE /nightlatch/sessions/{id}", http.StatusNoContent, nil, false, revokeSession},
 	{"GET /nightlatch/events", http.StatusOK, []string{"user", "limit"}, false, listEvents},
 	{"POST /nightlatch/setup-link", http.StatusCreated, nil, false, setupLink},
+	{"POST /nightlatch/mail-test", http.StatusOK, nil, true, testMail},
 }
 
 // Handler serves the operator API. It is safe for concurrent use.
@@ -175,11 +180,8 @@ func listUsers(c call) (any, error) {
 
 func addUser(c call) (any, error) {
 	in, err := readNewUser(c.Body)
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, problem(http.StatusRequestEntityTooLarge, KindBadRequest, "the body is larger than 64 KiB")
-	}
 	if err != nil {
-		return nil, problem(http.StatusBadRequest, KindBadRequest, err.Error())
+		return nil, badBody(err)
 	}
 	ask := auth.NewUser{Name: in.Name, FullName: in.FullName, Email: in.Email, Groups: in.Groups, Admin: in.Admin}
 	if in.Password != nil {
@@ -200,6 +202,14 @@ func addUser(c call) (any, error) {
 		added.Invite = &link
 	}
 	return added, nil
+}
+
+// badBody is why a body was not read.
+func badBody(err error) error {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return problem(http.StatusRequestEntityTooLarge, KindBadRequest, "the body is larger than 64 KiB")
+	}
+	return problem(http.StatusBadRequest, KindBadRequest, err.Error())
 }
 
 func showUser(c call) (any, error) {
@@ -274,6 +284,18 @@ func (c call) user() (string, error) {
 func setupLink(c call) (any, error) {
 	made, err := c.svc.NewSetupLink(c.Context())
 	return c.link(made), err
+}
+
+func testMail(c call) (any, error) {
+	in, err := readMailTest(c.Body)
+	if err != nil {
+		return nil, badBody(err)
+	}
+	if c.cfg.TestMail == nil {
+		return nil, problem(http.StatusConflict, KindNoMail, "there is no mail server to try out")
+	}
+	server, err := c.cfg.TestMail(c.Context(), in.To)
+	return MailTested{Server: server}, err
 }
 
 // link is where a one-time link that was just made can be opened.

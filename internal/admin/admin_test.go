@@ -619,3 +619,42 @@ func TestClientReadsForeignAnswers(t *testing.T) {
 		t.Error("a success that is no JSON was read without an error")
 	}
 }
+
+// The mail server is tried out by whoever has one, and what went wrong is told as it is.
+func TestMailTest(t *testing.T) {
+	svc := open(t)
+	var asked string
+	config := admin.Config{
+		Service:  func() (*auth.Service, error) { return svc, nil },
+		LinkPath: func(auth.LinkKind, string) string { return "" },
+	}
+	if _, err := admin.Direct(admin.Handler(config)).TestMail(t.Context(), "ops@example.com"); kindOf(t, err) != admin.KindNoMail {
+		t.Errorf("without a mail server: got %v", err)
+	}
+	config.TestMail = func(_ context.Context, to string) (string, error) {
+		asked = to
+		if to == "bad@example.com" {
+			return "smtp.example.com", &admin.Problem{Status: http.StatusBadGateway, Kind: admin.KindMailFailed, Detail: "550 no"}
+		}
+		return "smtp.example.com", nil
+	}
+	for name, client := range map[string]admin.Client{"direct": admin.Direct(admin.Handler(config)), "network": overNetwork(t, admin.Handler(config))} {
+		got, err := client.TestMail(t.Context(), "ops@example.com")
+		if err != nil || got.Server != "smtp.example.com" || asked != "ops@example.com" {
+			t.Errorf("%s: got %+v, %v, asked for %q", name, got, err, asked)
+		}
+		if _, err := client.TestMail(t.Context(), "bad@example.com"); kindOf(t, err) != admin.KindMailFailed || err.Error() != "550 no" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	asked = ""
+	for _, body := range []string{`{"to":"a@example.com","to":"b@example.com"}`, `{"to":"a@example.com","cc":"b@example.com"}`, `["a@example.com"]`, `{"to":["a@example.com"]}`, ``} {
+		r := httptest.NewRequest("POST", "/nightlatch/mail-test", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		admin.Handler(config).ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || asked != "" {
+			t.Errorf("%s: got %d, asked for %q", body, w.Code, asked)
+		}
+	}
+}

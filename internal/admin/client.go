@@ -109,6 +109,12 @@ func (c Client) SetupLink(ctx context.Context) (link Link, err error) {
 	return link, err
 }
 
+// TestMail has the server send a letter to try its mail server out, and returns which one that is.
+func (c Client) TestMail(ctx context.Context, to string) (tested MailTested, err error) {
+	err = c.call(ctx, http.MethodPost, MailTest{To: to}, &tested, "mail-test")
+	return tested, err
+}
+
 func (c Client) call(ctx context.Context, method string, in, out any, segments ...string) error {
 	for _, s := range segments {
 		// No user or session is called so, and a mux on the way would clean such a path into that of another act.

@@ -24,6 +24,8 @@ const (
 	KindAlreadyDone       = "already_done"       // nothing to change
 	KindDisabled          = "disabled"           // the account is disabled
 	KindLastAdministrator = "last_administrator" // nobody would be left to administer
+	KindNoMail            = "no_mail"            // the configuration has no mail server
+	KindMailFailed        = "mail_failed"        // the mail server did not take a mail
 )
 
 func problem(status int, kind, detail string) *Problem {

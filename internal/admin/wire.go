@@ -21,7 +21,7 @@ const Prefix = "/nightlatch/"
 // maxBody is the size in bytes of the largest request body that is read.
 const maxBody = 64 << 10
 
-// NewUser asks for a user to be added. It is the only body that a request of this API has.
+// NewUser asks for a user to be added.
 type NewUser struct {
 	Name     string   `json:"name"`
 	FullName string   `json:"display_name,omitempty"`
@@ -55,6 +55,16 @@ type Revoked struct {
 	Sessions int `json:"sessions"`
 }
 
+// MailTest asks for a letter that tries the mail server out.
+type MailTest struct {
+	To string `json:"to"`
+}
+
+// MailTested is the answer to MailTest: the mail server has taken the letter.
+type MailTested struct {
+	Server string `json:"server"` // as the configuration has it
+}
+
 // Problem is every error of the API, in the form of RFC 9457 with Kind added, and every error that the Client returns for an answer
 // of the server. Detail is one sentence for the operator, safe to show.
 type Problem struct {
@@ -66,21 +76,32 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Detail }
 
-// readNewUser reads the one object that a body must be. Package encoding/json alone would take a field twice, in any case and with
-// broken UTF-8 replaced: two readers of such a body could disagree about who is added, and a password would not be the one typed.
 func readNewUser(body io.Reader) (NewUser, error) {
 	var in NewUser
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return in, err
-	}
-	if !utf8.Valid(data) {
-		return in, errors.New("the body is not valid UTF-8")
-	}
-	return in, readObject(data, map[string]any{
+	err := readBody(body, map[string]any{
 		"name": &in.Name, "display_name": &in.FullName, "email": &in.Email,
 		"groups": &in.Groups, "admin": &in.Admin, "password": &in.Password,
 	})
+	return in, err
+}
+
+func readMailTest(body io.Reader) (MailTest, error) {
+	var in MailTest
+	err := readBody(body, map[string]any{"to": &in.To})
+	return in, err
+}
+
+// readBody reads the one object that a body must be. Package encoding/json alone would take a field twice, in any case and with broken
+// UTF-8 replaced: two readers of such a body could disagree about who is added, and a password would not be the one typed.
+func readBody(body io.Reader, fields map[string]any) error {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	if !utf8.Valid(data) {
+		return errors.New("the body is not valid UTF-8")
+	}
+	return readObject(data, fields)
 }
 
 // readObject reads a JSON object into the values that fields point to. None of them is itself an object.

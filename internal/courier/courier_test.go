@@ -354,7 +354,7 @@ func TestWithoutAWayItIsGivenUpAtOnce(t *testing.T) {
 	}
 }
 
-// A mail server that takes connections and says nothing costs an event for what is beyond the bound, and nobody who delivers waits.
+// ML-7: a mail server that takes connections and says nothing costs an event for what is beyond the bound, and nobody who delivers waits.
 func TestBounds(t *testing.T) {
 	o := newOffice(t, withAlice(t), nil)
 	o.codes = newLane(2, 1, o.send)

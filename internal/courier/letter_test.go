@@ -205,6 +205,37 @@ func TestMailTest(t *testing.T) {
 	}
 }
 
+// ML-4: a server that is not to be trusted gets no code, and it costs an event.
+func TestBadServersCostAnEvent(t *testing.T) {
+	for name, c := range map[string]struct {
+		option mailtest.Option
+		want   string
+	}{
+		"no STARTTLS":          {mailtest.NoStartTLS(), "code: the server does not offer STARTTLS"},
+		"another's name":       {mailtest.WrongName(), "code: starting TLS: tls: failed to verify certificate: x509: "},
+		"an old certificate":   {mailtest.Expired(), "code: starting TLS: tls: failed to verify certificate: x509: certificate has expired"},
+		"no such recipient":    {mailtest.RefuseRecipient(), "code: the mail server answered 550 5.1.1"},
+		"signs in by another":  {mailtest.Auth("CRAM-MD5"), "code: the mail server answered "},
+		"TLS from the start":   {mailtest.ImplicitTLS(), "code: "},
+		"a connection, silent": {mailtest.Hang(), "code: context deadline exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := mailtest.Start(t, c.option)
+			client, _, events := post(t, server, nil)
+			m := message(auth.MessageCode)
+			m.Expires = client.Now().Add(2 * time.Second)
+			client.Deliver(m)
+			if e := receive(t, "an event", events); !strings.HasPrefix(e.Detail, c.want) {
+				t.Errorf("got %q, want %q", e.Detail, c.want)
+			}
+			if got := server.All(); len(got) != 0 || strings.Contains(string(server.Wire()), m.Code) {
+				t.Errorf("the server got %d mails", len(got))
+			}
+		})
+	}
+}
+
 // A server that greylists takes the second try, which has the same Message-ID.
 func TestGreylisted(t *testing.T) {
 	server := mailtest.Start(t, mailtest.Greylist())
