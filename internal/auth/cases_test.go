@@ -377,9 +377,9 @@ func TestST18OneKeyForEachUse(t *testing.T) {
 	}
 }
 
-// TestST12ST13ST17Sources reads the project's own code for three habits that no behavior shows: secrets from a predictable source,
+// TestST12ST13ST17ASVS6_5_3ASVS11_2_4Sources reads the project's own code for three habits that no behavior shows: secrets from a predictable source,
 // decoders that build what a client names, and secrets compared with ==.
-func TestST12ST13ST17Sources(t *testing.T) {
+func TestST12ST13ST17ASVS6_5_3ASVS11_2_4Sources(t *testing.T) {
 	banned := map[string]string{
 		"math/rand":    "ST-17: everything random here may be a secret; use crypto/rand",
 		"math/rand/v2": "ST-17: everything random here may be a secret; use crypto/rand",

@@ -24,8 +24,8 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// TestOT2SameCodeInParallel: a hundred browsers with the right password and the same code, one session.
-func TestOT2SameCodeInParallel(t *testing.T) {
+// TestOT2ASVS6_5_1ASVS15_4_2SameCodeInParallel: a hundred browsers with the right password and the same code, one session.
+func TestOT2ASVS6_5_1ASVS15_4_2SameCodeInParallel(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	const n = 20
@@ -55,7 +55,7 @@ func TestOT2SameCodeInParallel(t *testing.T) {
 	}
 }
 
-func TestOT13BackupCodeInParallel(t *testing.T) {
+func TestOT13ASVS6_5_1BackupCodeInParallel(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	const n = 5 // more would only meet the waits against guessing
@@ -109,7 +109,7 @@ func TestOT6EnrollmentCodeIsBurned(t *testing.T) {
 	wantKind(t, err, auth.UsedCode, "the code that confirmed the enrollment")
 }
 
-func TestOT8Window(t *testing.T) {
+func TestOT8ASVS6_5_5Window(t *testing.T) {
 	for step, want := range map[int64]bool{-2: false, -1: true, 0: true, 1: false, 2: false} {
 		b := authtest.New(t)
 		alice := b.Enroll(t, auth.NewUser{Name: "alice"})
@@ -133,8 +133,8 @@ func TestOT17NoFactorAndEmptySecret(t *testing.T) {
 	}
 }
 
-// TestBF1BF2BF3CodesStop: starting over with the right password, from other addresses, gives no new tries at the code.
-func TestBF1BF2BF3CodesStop(t *testing.T) {
+// TestBF1BF2BF3ASVS6_3_1CodesStop: starting over with the right password, from other addresses, gives no new tries at the code.
+func TestBF1BF2BF3ASVS6_3_1CodesStop(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	tries, waits := 0, 0
@@ -192,9 +192,9 @@ func TestStoppedCodeUnlockedByOperator(t *testing.T) {
 	}
 }
 
-// TestBF17StrangersDoNotLockTheOwnerOut: the owner's own browser goes on, while strangers are stopped at the same number of tries that
+// TestBF17ASVS6_1_1StrangersDoNotLockTheOwnerOut: the owner's own browser goes on, while strangers are stopped at the same number of tries that
 // a name without an account is stopped at.
-func TestBF17StrangersDoNotLockTheOwnerOut(t *testing.T) {
+func TestBF17ASVS6_1_1StrangersDoNotLockTheOwnerOut(t *testing.T) {
 	b := authtest.New(t)
 	ceo := b.Enroll(t, auth.NewUser{Name: "ceo"})
 	stopped := map[string]int{}
@@ -270,8 +270,8 @@ func TestNetworkBudget(t *testing.T) {
 	wantKind(t, err, auth.WrongCredentials, "after one failure is forgotten")
 }
 
-// TestBF12SameAnswer: nothing but the cost of hashing tells a stranger what there is, and that is the same as well.
-func TestBF12SameAnswer(t *testing.T) {
+// TestBF12ASVS6_3_8SameAnswer: nothing but the cost of hashing tells a stranger what there is, and that is the same as well.
+func TestBF12ASVS6_3_8SameAnswer(t *testing.T) {
 	b := authtest.New(t)
 	b.AddUser(t, auth.NewUser{Name: "there"})
 	b.Enroll(t, auth.NewUser{Name: "enrolled"})
@@ -364,8 +364,8 @@ func TestDO1BusyGivesTheTryBack(t *testing.T) {
 // freeTries is how many failures pass before the first wait.
 const freeTries = 5
 
-// TestST6TheClockGoesBack: what was used stays used, whatever the clock says.
-func TestST6TheClockGoesBack(t *testing.T) {
+// TestST6ASVS6_5_8TheClockGoesBack: what was used stays used, whatever the clock says.
+func TestST6ASVS6_5_8TheClockGoesBack(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	alice.SignIn(t)

@@ -71,8 +71,8 @@ func TestStorySignInByMailedCode(t *testing.T) {
 	}
 }
 
-// TestOT2OT13SentCodeInParallel: a hundred requests with the right code, one session.
-func TestOT2OT13SentCodeInParallel(t *testing.T) {
+// TestOT2OT13ASVS6_5_1SentCodeInParallel: a hundred requests with the right code, one session.
+func TestOT2OT13ASVS6_5_1SentCodeInParallel(t *testing.T) {
 	for _, f := range []auth.NewFactor{byMail, bySMS("+4915112345678")} {
 		t.Run(string(f.Method), func(t *testing.T) {
 			b := mailBench(t)

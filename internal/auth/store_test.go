@@ -123,8 +123,8 @@ func TestReadPathWritesNothing(t *testing.T) {
 	}
 }
 
-// TestSE19RevocationWins: sessions are checked while they end. Once the end was answered, no check passes.
-func TestSE19RevocationWins(t *testing.T) {
+// TestSE19ASVS7_2_1RevocationWins: sessions are checked while they end. Once the end was answered, no check passes.
+func TestSE19ASVS7_2_1RevocationWins(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	for range 50 {
@@ -154,8 +154,8 @@ func TestSE19RevocationWins(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotStoredInClear reads the sealed store as a thief of the disk and the key would, one layer down.
-func TestSecretsAreNotStoredInClear(t *testing.T) {
+// TestASVS7_2_3SecretsAreNotStoredInClear reads the sealed store as a thief of the disk and the key would, one layer down.
+func TestASVS7_2_3SecretsAreNotStoredInClear(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.com"})
 	p := alice.EnterPassword(t)

@@ -141,7 +141,7 @@ func TestStorySignInAndOut(t *testing.T) {
 	wantKind(t, err, auth.AttemptGone, "MF-24: an attempt after eleven minutes")
 }
 
-func TestStoryInvite(t *testing.T) {
+func TestASVS6_4_1StoryInvite(t *testing.T) {
 	b := authtest.New(t)
 	ctx := t.Context()
 	u, invite, err := b.Service.AddUser(ctx, auth.Client{}, auth.NewUser{Name: "bob"})
@@ -164,7 +164,7 @@ func TestStoryInvite(t *testing.T) {
 	wantKind(t, err, auth.LinkGone, "an invite after a day")
 }
 
-func TestStoryResetTwoFactor(t *testing.T) {
+func TestASVS6_4_4StoryResetTwoFactor(t *testing.T) {
 	b := authtest.New(t)
 	ctx := t.Context()
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
@@ -332,7 +332,7 @@ func TestRestartKeepsSessionsAndCounters(t *testing.T) {
 	wantKind(t, err, auth.TooManyTries, "BF-10: the counter after a restart")
 }
 
-func TestSE10BusySessionEndsAtItsAbsoluteLimit(t *testing.T) {
+func TestSE10ASVS7_3_2BusySessionEndsAtItsAbsoluteLimit(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	start := b.Clock.Now().Add(-30 * time.Second) // Enroll moves the clock by one code at its end
@@ -355,7 +355,7 @@ func TestSE10BusySessionEndsAtItsAbsoluteLimit(t *testing.T) {
 	wantKind(t, err, auth.NotSignedIn, "ST-6: an ended session after the clock went back")
 }
 
-func TestSE11IdleLimitIsExact(t *testing.T) {
+func TestSE11ASVS7_3_1IdleLimitIsExact(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	if _, err := b.Session(t.Context(), alice.Session); err != nil {
@@ -370,7 +370,7 @@ func TestSE11IdleLimitIsExact(t *testing.T) {
 	wantKind(t, err, auth.NotSignedIn, "at the idle limit")
 }
 
-func TestSE20AtMostTwentySessions(t *testing.T) {
+func TestSE20ASVS7_1_2AtMostTwentySessions(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	var values []string
@@ -386,7 +386,7 @@ func TestSE20AtMostTwentySessions(t *testing.T) {
 	}
 }
 
-func TestSE8DisabledUser(t *testing.T) {
+func TestSE8ASVS7_4_2DisabledUser(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	p := alice.EnterPassword(t)
@@ -401,7 +401,7 @@ func TestSE8DisabledUser(t *testing.T) {
 	wantKind(t, err, auth.WrongCredentials, "the right password of a disabled user")
 }
 
-func TestDeletedUserIsAnotherPerson(t *testing.T) {
+func TestASVS7_4_2DeletedUserIsAnotherPerson(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	if err := b.DeleteUser(t.Context(), auth.Client{}, "alice"); err != nil {
@@ -426,7 +426,7 @@ func TestLastAdministratorStays(t *testing.T) {
 	}
 }
 
-func TestID8ID13NamesThatBreakHeaders(t *testing.T) {
+func TestID8ID13ASVS4_2_5NamesThatBreakHeaders(t *testing.T) {
 	b := authtest.New(t)
 	for _, name := range []string{"", "a\r\nRemote-Groups: admins", "é", "a\x00b", strings.Repeat("a", 65), "-a", "а", "a,b", "a b", "a/b", "a\u200bb"} {
 		_, _, err := b.Service.AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: name})
