@@ -244,7 +244,7 @@ func TestPC14Host(t *testing.T) {
 	}
 }
 
-func TestPC20Methods(t *testing.T) {
+func TestPC20ASVS4_1_4Methods(t *testing.T) {
 	onlyGET := func(r *http.Request) (bool, error) { return r.Method == http.MethodGet, nil }
 	g := site(t, Rule{Action: Skip, Match: onlyGET, Text: "skip @get"})
 	for method, want := range map[string]string{

@@ -200,7 +200,7 @@ func TestOT8Window(t *testing.T) {
 	}
 }
 
-func TestST6ClockStepsBack(t *testing.T) {
+func TestST6ASVS6_5_8ClockStepsBack(t *testing.T) {
 	for _, back := range []int64{1, 10, 2880} {
 		code := otp.Code(rfcSecret, 5000-back)
 		if step, ok := otp.Match(rfcSecret, code, at(5000-back), 1, 5000); ok {

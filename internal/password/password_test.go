@@ -204,7 +204,7 @@ func TestNewDefaultsToCores(t *testing.T) {
 }
 
 // The dummy's costs are a real hash's, and so is the work done for it.
-func TestBF13DummyCostsTheSame(t *testing.T) {
+func TestBF13ASVS6_3_8DummyCostsTheSame(t *testing.T) {
 	h := New(1, 0)
 	real, err := parse(mustHash(t, h, "a perfectly fine phrase"))
 	if err != nil {

@@ -182,7 +182,7 @@ func TestRequestThatIsOverHoldsNoWatch(t *testing.T) {
 }
 
 // AD-9: an error or a panic on the way to a decision never comes to the application.
-func TestTroubleNeverPasses(t *testing.T) {
+func TestAD9ASVS16_5_4TroubleNeverPasses(t *testing.T) {
 	b := authtest.New(t)
 	site := newSite(t, b)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
@@ -289,7 +289,7 @@ func TestBrand(t *testing.T) {
 }
 
 // MF-5: the password of an account opens nothing but the sign-in page, whatever header carries it.
-func TestMF5PasswordInAHeader(t *testing.T) {
+func TestMF5ASVS7_2_2PasswordInAHeader(t *testing.T) {
 	b := authtest.New(t)
 	site := newSite(t, b)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})

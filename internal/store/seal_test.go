@@ -73,7 +73,7 @@ func wantCorrupt(t *testing.T, s store.Store, key, how string) {
 	}
 }
 
-func TestSealFormat(t *testing.T) {
+func TestASVS11_3_4SealFormat(t *testing.T) {
 	raw, sealed := sealedOver(t, 1)
 	secret := []byte("JBSWY3DPEHPK3PXP")
 	boxes := map[string]bool{}
@@ -99,7 +99,7 @@ func TestSealFormat(t *testing.T) {
 	}
 }
 
-func TestSealNoticesEachBit(t *testing.T) {
+func TestASVS11_2_5SealNoticesEachBit(t *testing.T) {
 	raw, sealed := sealedOver(t, 1)
 	set(t, sealed, "factor", []byte("secret"))
 	box, err := get(t, raw, "factor")
