@@ -87,6 +87,7 @@ func TestBrandsThatAreRefused(t *testing.T) {
 		"too large":                       {logo: string(good) + strings.Repeat("x", maxLogo), file: "logo.png"},
 		"plain HTTP":                      {style: "http://cdn.example/a.css"},
 		"any scheme":                      {style: "//cdn.example/a.css"},
+		"any scheme, by three slashes":    {style: "///cdn.example/a.css"},
 		"script":                          {style: "javascript:alert(1)"},
 		"data":                            {style: "data:text/css,a"},
 		"no host":                         {style: "https:///a.css"},

@@ -56,6 +56,8 @@ func TestLanguageIsChosen(t *testing.T) {
 		{"pt", []string{"Accept-Language", "pt-BR,pt;q=0.9,en;q=0.8"}},
 		{"pt", []string{"Accept-Language", "pt-PT"}},
 		{"ja", []string{"Accept-Language", "ko,ja;q=0.1"}},
+		{"de", []string{"Accept-Language", strings.Repeat("nl;q=0.9,", 20) + "de;q=0.1"}},
+		{"en", []string{"Accept-Language", strings.Repeat("nl;q=0.9,", 30) + "de;q=0.1"}}, // what stands so far back is not read
 		{"zh-Hans", []string{"Accept-Language", "zh-CN,zh;q=0.9,en;q=0.8"}},
 		{"zh-Hans", []string{"Accept-Language", "zh"}},
 		{"zh-Hans", []string{"Accept-Language", "zh-Hans-SG"}},
@@ -166,6 +168,17 @@ func TestLanguagesAreOfferedByTheirOwnNames(t *testing.T) {
 		if want += ">" + v.Name + "</button>"; !strings.Contains(page, want) {
 			t.Errorf("no %s in\n%s", want, page)
 		}
+	}
+}
+
+// What a language lacks is said in English, numbers included, and a page is never without a sentence.
+func TestWhatALanguageLacksIsSaidInEnglish(t *testing.T) {
+	v := &voice{fallback: voices[0]}
+	if got := v.say(SignInTitle); got != "Sign in" {
+		t.Errorf("got %q", got)
+	}
+	if got := v.say(CodesLeft, 1); got != "You have 1 backup code left." {
+		t.Errorf("got %q", got)
 	}
 }
 

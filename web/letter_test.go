@@ -123,6 +123,9 @@ func TestWB4ML1ChosenValuesInLetters(t *testing.T) {
 			t.Errorf("%s: the HTML has markup of its own:\n%s", name, markup)
 		}
 	}
+	if got := oneLine(" a\u2028b\r\n\tc ", longestValue); got != "a b c" {
+		t.Errorf("lines are joined to %q", got)
+	}
 	l := whole("en")
 	l.Brand.Name = "Example\r\nBcc: x@example.test"
 	if subject, _, _ := mustRender(t, l); strings.ContainsAny(subject, "\r\n") {
