@@ -179,23 +179,110 @@ type Sudo struct {
 	UserName string
 }
 
-// Account shows a person what is known of them.
+// Account shows a person what is known of them, and leads to what they can change.
 type Account struct {
 	Frame
-	Token    string // of the sign-out form
-	UserName string
-	FullName string
-	Email    string
-	Groups   []string
-	Factors  []Factor
-	Left     int // unused backup codes
-	Sessions int
+	Token          string // of the sign-out form
+	Done           string // what has just been done; empty: nothing
+	UserName       string
+	FullName       string
+	Email          string
+	MayChangeEmail bool // the address can be changed
+	Groups         []string
+	Factors        []Factor
+	Left           int // unused backup codes
+	Sessions       int
 }
 
-// Factor is a line of the account page.
+// Factor is an enrolled second factor.
 type Factor struct {
-	Name     string
+	ID       string
+	Method   string // as in Way
+	Channel  string // of a webhook
+	Name     string // as the person called it; empty: not named
+	To       string // where codes go; empty where none are sent
+	Added    time.Time
 	LastUsed time.Time
+}
+
+// AddFactor offers the second factors that may be enrolled.
+type AddFactor struct {
+	Frame
+	Problem    string // about none of the kinds
+	Kinds      Kinds
+	NeedsEmail bool // codes by e-mail would be among them if the account had an address
+}
+
+// EditFactor shows one second factor, to be renamed or removed.
+type EditFactor struct {
+	Frame
+	Form
+	RemoveToken string
+	Factor      Factor
+	Typed       string // the name in the form
+	WrongName   bool   // the problem is about it
+	Last        bool   // there is no other one, so it cannot be removed by itself
+}
+
+// NewBackupCodes asks before backup codes are replaced.
+type NewBackupCodes struct {
+	Frame
+	Form
+}
+
+// DisableTwoFactor asks before two-factor sign-in is turned off.
+type DisableTwoFactor struct {
+	Frame
+	Form
+}
+
+// ChangePassword asks for the password at hand and a new one.
+type ChangePassword struct {
+	Frame
+	Form
+	Wrong       string // the field that the problem is about: "current" or "password"; empty on the first visit
+	UserName    string
+	MinPassword int
+}
+
+// ChangeEmail asks for another e-mail address.
+type ChangeEmail struct {
+	Frame
+	Form
+	Current string // empty: the account has none
+	Typed   string
+}
+
+// Sessions lists where a person is signed in.
+type Sessions struct {
+	Frame
+	Done        string
+	Problem     string
+	EndToken    string
+	OthersToken string
+	TrustToken  string
+	This        Session
+	Others      []Session
+	Trusted     []TrustedBrowser
+}
+
+// Session is a sign-in that goes on.
+type Session struct {
+	ID      string
+	Device  string // what the browser calls itself
+	Address string // of the network; empty: not known
+	Since   time.Time
+	Seen    time.Time
+	Proofs  string // what was proven, in words
+}
+
+// TrustedBrowser is one in which a person is not asked for a code.
+type TrustedBrowser struct {
+	ID       string
+	Device   string
+	Address  string
+	LastUsed time.Time
+	Until    time.Time
 }
 
 // SignOut asks before signing out, since a link alone must not do it.

@@ -174,6 +174,15 @@ const (
 	AccountCodes    Message = "account.backup-codes"
 	AccountSessions Message = "account.sessions"
 	AccountBrowsers Message = "account.browsers" // with how many, this one included
+	AccountNoEmail  Message = "account.no-email"
+	AccountAdded    Message = "account.added" // before a moment
+	AccountAdd      Message = "account.add-factor"
+	AccountNewCodes Message = "account.new-codes"
+	AccountSee      Message = "account.see-sessions"
+	AccountTurnOff  Message = "account.turn-off"
+	Change          Message = "change"
+	Add             Message = "add"
+	Back            Message = "back" // to the account page
 	Never           Message = "never"
 	SignOutTitle    Message = "sign-out.title"
 	SignOutWhy      Message = "sign-out.why"
@@ -182,6 +191,75 @@ const (
 	SignedOutText   Message = "signed-out.text"
 	SignInAgain     Message = "sign-in-again"
 	OpenAgain       Message = "open-again"
+)
+
+// Messages of the pages that change an account.
+const (
+	AddFactorWhy     Message = "add-factor.why"
+	AddFactorNoEmail Message = "add-factor.needs-email"
+	AddFactorEmail   Message = "add-factor.add-email"
+	FactorTitle      Message = "factor.title"
+	FactorRename     Message = "factor.rename"
+	FactorRemove     Message = "factor.remove"
+	FactorRemoveWhy  Message = "factor.remove-why"
+	FactorLast       Message = "factor.last"
+	BadFactorName    Message = "bad-factor-name"
+	NewCodesTitle    Message = "new-codes.title"
+	NewCodesWhy      Message = "new-codes.why"
+	NewCodesButton   Message = "new-codes.button"
+	DisableTitle     Message = "disable.title"
+	DisableWhy       Message = "disable.why"
+	DisableNext      Message = "disable.next"
+	DisableButton    Message = "disable.button"
+
+	ChangePasswordTitle   Message = "change-password.title"
+	ChangePasswordWhy     Message = "change-password.why"
+	ChangePasswordCurrent Message = "change-password.current"
+	ChangePasswordNew     Message = "change-password.new"
+	ChangePasswordRepeat  Message = "change-password.repeat"
+	ChangePasswordButton  Message = "change-password.button"
+	ChangeEmailTitle      Message = "change-email.title"
+	AddEmailTitle         Message = "add-email.title" // where there is none yet
+	ChangeEmailWhy        Message = "change-email.why"
+	ChangeEmailCurrent    Message = "change-email.current" // before the address
+	ChangeEmailNew        Message = "change-email.new"
+	SameEmail             Message = "same-email"
+)
+
+// Messages of the page that lists sessions.
+const (
+	SessionsTitle      Message = "sessions.title"
+	SessionsThis       Message = "sessions.this"
+	SessionsOthers     Message = "sessions.others"
+	SessionsNone       Message = "sessions.none"
+	SessionsSince      Message = "sessions.since"  // before a moment
+	SessionsSeen       Message = "sessions.seen"   // before a moment
+	SessionsProofs     Message = "sessions.proofs" // before a list of the words below
+	SessionsEnd        Message = "sessions.end"
+	SessionsEndOthers  Message = "sessions.end-others"
+	SessionsTrusted    Message = "sessions.trusted"
+	SessionsTrustedWhy Message = "sessions.trusted-why"
+	SessionsUntil      Message = "sessions.until" // before a moment
+	SessionsEndTrust   Message = "sessions.end-trust"
+	ProofPassword      Message = "proof.password"
+	ProofApp           Message = "proof.app"
+	ProofEmail         Message = "proof.email"
+	ProofMessage       Message = "proof.message" // a code that came by a channel of the site's own, such as SMS
+	ProofBackupCode    Message = "proof.backup-code"
+	ProofTrusted       Message = "proof.trusted"
+)
+
+// Messages that say what has just been done.
+const (
+	DoneFactorAdded   Message = "done.factor-added"
+	DoneFactorRenamed Message = "done.factor-renamed"
+	DoneFactorRemoved Message = "done.factor-removed"
+	DoneTwoFactorOff  Message = "done.two-factor-off"
+	DoneBackupCodes   Message = "done.backup-codes"
+	DonePassword      Message = "done.password"
+	DoneEmail         Message = "done.email"
+	DoneSession       Message = "done.session"
+	DoneTrust         Message = "done.trust"
 )
 
 // Messages about a proof or a form that was not accepted.

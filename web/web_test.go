@@ -31,19 +31,57 @@ var example = Frame{Brand: Brand{Name: "Example"}, Here: "/_nightlatch/sign-in?r
 var full = []Page{
 	ChooseLanguage{example, "/app"},
 	Notice{example, "Title", "Text", "/link?a=b", "Link"},
-	SignIn{example, Form{"token", "problem"}, "alice", true, "/app?x=1"},
-	SecondFactor{example, Form{"token", "problem"}, "alice", true, true, "token"},
-	EnableTwoFactor{example, Form{"token", "problem"}, "alice", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", "token"},
+	SignIn{example, Form{"token", "problem"}, "alice", true, "/app?x=1", true},
+	SecondFactor{example, Form{"token", "problem"}, "alice", ways[0], nil, ways[1:], true, 30, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", ways[1], nil, ways[2:], true, 30, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", ways[2], &Sent{"webhook", "sms", "••• 67", time.Unix(1e9, 0), false}, ways, true, 1, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", ways[4], &Sent{"webhook", "chat", "a•••", time.Unix(1e9, 0), true}, ways, true, 1, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", ways[5], nil, ways, true, 30, true, "token"},
+	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, "otp", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", nil, "token", kinds, "token"},
+	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, "email", "", "", "", &Sent{"email", "", "a@b", time.Unix(1e9, 0), false}, "token", kinds, "token"},
+	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, "webhook", "", "", "", &Sent{"webhook", "voice", "+491", time.Unix(1e9, 0), true}, "token", kinds, "token"},
+	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, "", "", "", "", nil, "", kinds, "token"},
+	ConfirmAddress{example, Form{"token", "problem"}, &Sent{"email", "", "a@b", time.Unix(1e9, 0), false}, "token"},
+	Reset{example, Form{"token", "problem"}},
+	ResetPassword{example, Form{"token", "problem"}, "/_nightlatch/reset/x", "alice", 15},
 	BackupCodes{example, Form{"token", "problem"}, "alice", []string{"AAAA-BBBB-CCCC-DDDD"}},
 	BackupCodeUsed{example, 9, "/app"},
 	Setup{example, Form{"token", "problem"}, "/_nightlatch/setup/x", "password", "alice", 15},
 	Invite{example, Form{"token", "problem"}, "/_nightlatch/invite/x", "alice", 15},
 	Reenroll{example, Form{"token", "problem"}, "/_nightlatch/re-enroll/x", "alice"},
 	Sudo{example, Form{"token", "problem"}, "alice"},
-	Account{example, "token", "alice", "Alice", "alice@example.test", []string{"a", "b"}, []Factor{{"Phone", time.Unix(1e9, 0)}, {"Tablet", time.Time{}}}, 3, 2},
+	Account{example, "token", "Done.", "alice", "Alice", "alice@example.test", true, []string{"a", "b"}, enrolled, 3, 2},
+	AddFactor{example, "problem", kinds, true},
+	EditFactor{example, Form{"token", "problem"}, "token", enrolled[1], "Work phone", true, true},
+	NewBackupCodes{example, Form{"token", "problem"}},
+	DisableTwoFactor{example, Form{"token", "problem"}},
+	ChangePassword{example, Form{"token", "problem"}, "password", "alice", 15},
+	ChangePassword{example, Form{"token", "problem"}, "current", "alice", 15},
+	ChangeEmail{example, Form{"token", "problem"}, "alice@example.test", "alice@other.test"},
+	Sessions{
+		example, "Done.", "problem", "token", "token", "token",
+		Session{"1", "Firefox/1 Windows", "192.0.2.1", time.Unix(1e9, 0), time.Unix(1e9, 0), "password"},
+		[]Session{{"2", "Chrome/1 Android", "2001:db8::1", time.Unix(1e9, 0), time.Time{}, "password, authenticator app"}},
+		[]TrustedBrowser{{"3", "Safari/1 iPhone", "192.0.2.7", time.Unix(1e9, 0), time.Unix(2e9, 0)}},
+	},
 	SignOut{example, "token"},
 	NotSent{example, "Title", "Text", "/link?a=b", "Link"},
 }
+
+var enrolled = []Factor{
+	{"1", "otp", "", "Phone", "", time.Unix(1e9, 0), time.Unix(1e9, 0)}, {"2", "webhook", "sms", "Work phone", "+4915123456789", time.Unix(1e9, 0), time.Time{}},
+	{"3", "email", "", "", "alice@example.test", time.Unix(1e9, 0), time.Time{}},
+}
+
+var ways = []Way{
+	{"otp", "", "", "", "", ""}, {"email", "1", "", "", "a•••@example.test", "token"}, {"webhook", "2", "Work phone", "sms", "••• 67", "token"},
+	{"webhook", "3", "", "voice", "••• 68", "token"}, {"webhook", "4", "", "chat", "a•••", "token"}, {"backup_code", "", "", "", "", ""},
+}
+
+var kinds = Kinds{"/_nightlatch/two-factor/choose", "token", []Kind{
+	{"otp", "", false, true, "Phone", "", ""}, {"email", "", false, false, "", "", ""},
+	{"webhook", "sms", true, true, "Phone", "0151", "problem"}, {"webhook", "voice", true, false, "", "", ""}, {"webhook", "chat", false, false, "", "alice", ""},
+}}
 
 func TestEveryPageFitsItsTemplate(t *testing.T) {
 	tested := map[string]bool{}

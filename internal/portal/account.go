@@ -6,39 +6,40 @@ package portal
 import (
 	"net/http"
 
+	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/web"
 )
 
 func toAccount(q *request) { q.see("account") }
 
-// showAccount tells a person what is known of them.
+// showAccount tells a person what is known of them, and leads to what they can change.
 func showAccount(q *request) {
-	s, err := q.session()
-	if err != nil {
-		q.unavailable(err)
-		return
-	}
-	if s == nil {
-		q.see("sign-in?return_to=" + accountPath)
-		return
-	}
-	u, err := q.auth.Account(q.Context(), s.UserID)
+	u, err := q.auth.Account(q.Context(), q.own.UserID)
 	if err != nil {
 		q.unavailable(err)
 		return
 	}
 	page := web.Account{
-		Frame:    q.frame(),
-		Token:    q.formFor(signOutForm).Token,
-		UserName: u.Name,
-		FullName: u.FullName,
-		Email:    u.Email,
-		Groups:   u.Groups,
-		Left:     u.CodesLeft,
-		Sessions: u.Sessions,
+		Frame:          q.frame(),
+		Token:          q.formFor(signOutForm).Token,
+		Done:           q.wasDone(),
+		UserName:       u.Name,
+		FullName:       u.FullName,
+		Email:          u.Email,
+		MayChangeEmail: q.auth.Settings().Mail,
+		Groups:         u.Groups,
+		Left:           u.CodesLeft,
+		Sessions:       u.Sessions,
 	}
 	for _, f := range u.Factors {
-		page.Factors = append(page.Factors, web.Factor{Name: f.Name, LastUsed: f.LastUsed})
+		page.Factors = append(page.Factors, factor(f))
 	}
 	q.page(http.StatusOK, page)
+}
+
+// factor is how a second factor is shown.
+func factor(f auth.FactorInfo) web.Factor {
+	return web.Factor{
+		ID: f.ID, Method: string(f.Method), Channel: f.Channel, Name: f.Name, To: f.To, Added: f.Created, LastUsed: f.LastUsed,
+	}
 }

@@ -27,7 +27,7 @@ type outcome struct {
 	link     string // of a page of its own: where to go next, under visit.Prefix
 }
 
-// outcomes is the one table of what people are told. What it does not name is told as Unavailable.
+// outcomes is the one table of what people are told. What it does not name is told as Unavailable, but for StepUpNeeded, which leads on.
 var outcomes = map[auth.Kind]outcome{
 	auth.Unavailable:      {status: http.StatusServiceUnavailable, title: web.UnavailableTitle, text: web.Unavailable},
 	auth.NotSignedIn:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
@@ -46,7 +46,6 @@ var outcomes = map[auth.Kind]outcome{
 	auth.BadInput:         {status: http.StatusBadRequest, title: web.BadRequestTitle, text: web.BadRequest, link: "sign-in"},
 	auth.NotFound:         {status: http.StatusNotFound, title: web.NotFoundTitle, text: web.NotFound, link: "account"},
 	auth.AlreadyDone:      {status: http.StatusConflict, text: web.AlreadyDone},
-	auth.StepUpNeeded:     {status: http.StatusForbidden, title: web.StepUpRequiredTitle, text: web.StepUpRequired, link: "account"},
 	auth.CodeGone:         {status: http.StatusForbidden, text: web.CodeGone},
 	auth.TriesSpent:       {status: http.StatusForbidden, text: web.TriesSpent},
 	auth.TooManyMessages:  {status: http.StatusTooManyRequests, text: web.TooManyMessages},
@@ -68,13 +67,18 @@ var weakPasswords = map[password.Reason]web.Message{
 
 // refuse answers an error of package auth. again makes the page of the form anew with a sentence on it.
 func (q *request) refuse(err error, m auth.Method, again func(problem string) web.Page) {
-	o, ok := outcomes[auth.KindOf(err)]
-	if !ok || auth.KindOf(err) == auth.Unavailable {
-		q.unavailable(err)
+	kind := auth.KindOf(err)
+	switch kind {
+	case auth.AttemptGone:
+		q.attemptGone()
+		return
+	case auth.StepUpNeeded:
+		q.proveMore(auth.SudoAge)
 		return
 	}
-	if auth.KindOf(err) == auth.AttemptGone {
-		q.attemptGone()
+	o, ok := outcomes[kind]
+	if !ok || kind == auth.Unavailable {
+		q.unavailable(err)
 		return
 	}
 	if e, ok := errors.AsType[*auth.Error](err); ok && e.RetryAfter > 0 {

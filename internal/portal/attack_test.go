@@ -84,11 +84,31 @@ var forms = map[string]purpose{
 	"second-factor":     secondFactorForm,
 	"two-factor/enable": enableForm,
 	"backup-codes":      backupCodesForm,
-	"setup/TOKEN":       setupForm,
-	"invite/TOKEN":      inviteForm,
-	"re-enroll/TOKEN":   reenrollForm,
-	"sudo":              sudoForm,
-	"sign-out":          signOutForm,
+
+	"second-factor/send": sendSecondFactorForm,
+	"two-factor/choose":  chooseForm,
+	"two-factor/send":    sendEnrollmentForm,
+	"email/confirm":      confirmAddressForm,
+	"email/send":         sendAddressForm,
+	"reset":              resetForm,
+	"reset/TOKEN":        newPasswordForm,
+
+	"setup/TOKEN":     setupForm,
+	"invite/TOKEN":    inviteForm,
+	"re-enroll/TOKEN": reenrollForm,
+	"sudo":            sudoForm,
+	"sign-out":        signOutForm,
+
+	"two-factor/add":      addFactorForm,
+	"factor/ID/rename":    renameFactorForm,
+	"factor/ID/remove":    removeFactorForm,
+	"two-factor/disable":  disableForm,
+	"backup-codes/new":    newBackupCodesForm,
+	"password":            passwordForm,
+	"email":               emailForm,
+	"sessions/end":        endSessionForm,
+	"sessions/end-others": endOthersForm,
+	"sessions/end-trust":  endTrustForm,
 }
 
 // unbound are the forms that are tied to nobody, since they change nothing but a taste.
@@ -97,7 +117,7 @@ var unbound = map[string]bool{"language": true}
 func TestFormsAreAllInTheTests(t *testing.T) {
 	names := map[string]bool{}
 	for _, r := range routes() {
-		path := strings.ReplaceAll(r.path, "{token}", "TOKEN")
+		path := strings.NewReplacer("{token}", "TOKEN", "{id}", "ID").Replace(r.path)
 		if _, ok := forms[path]; r.method == http.MethodPost && !ok && !unbound[path] {
 			t.Errorf("POST %s is in no test", r.path)
 		}
@@ -244,7 +264,7 @@ func TestCS5OnlyPOSTChangesAnything(t *testing.T) {
 	attempt := alice.EnterPassword(t).Attempt
 	before := d.Store.Sets() + d.Store.Deletes()
 	for _, r := range routes() {
-		path := visit.Prefix + strings.NewReplacer("{$}", "", "{token}", "TOKEN", "{name}", "x").Replace(r.path)
+		path := visit.Prefix + strings.NewReplacer("{$}", "", "{token}", "TOKEN", "{id}", "ID", "{name}", "x").Replace(r.path)
 		for _, method := range []string{"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"} {
 			w := d.ask(method, path, "", cookies(attempt, alice.Session))
 			if w.Header().Get("Clear-Site-Data") != "" {
@@ -540,7 +560,7 @@ func TestWB6WB7WB10EveryRouteIsSecured(t *testing.T) {
 		}
 	}
 	for _, r := range routes() {
-		path := visit.Prefix + strings.NewReplacer("{$}", "", "{token}", "TOKEN", "{name}", "x").Replace(r.path)
+		path := visit.Prefix + strings.NewReplacer("{$}", "", "{token}", "TOKEN", "{id}", "ID", "{name}", "x").Replace(r.path)
 		for name, who := range map[string]func(*http.Request){"nobody": cookies("", ""), "signing in": cookies(attempt, ""), "signed in": cookies("", alice.Session)} {
 			check(r.method+" "+path+" "+name, d.ask(r.method, path, "", who, header("Origin", "https://app.example.test")))
 		}
@@ -699,7 +719,7 @@ func TestEarlyDataIsNoForm(t *testing.T) {
 func TestExposedConnectionsAreRefused(t *testing.T) {
 	d := newDesk(t)
 	for _, r := range routes() {
-		path := visit.Prefix + strings.NewReplacer("{$}", "", "{token}", "TOKEN", "{name}", strings.TrimPrefix(web.Static("style.css"), "/_nightlatch/static/")).Replace(r.path)
+		path := visit.Prefix + strings.NewReplacer("{$}", "", "{token}", "TOKEN", "{id}", "ID", "{name}", strings.TrimPrefix(web.Static("style.css"), "/_nightlatch/static/")).Replace(r.path)
 		req := httptest.NewRequest(r.method, "http://app.example.test"+path, strings.NewReader(""))
 		v := secure(req)
 		v.Transport = visit.Exposed
@@ -767,7 +787,8 @@ func TestFailuresAreNotSignedOut(t *testing.T) {
 	}
 	d.Restart(t) // with an empty cache, so that the store is asked
 	d.Store.FailViews(broken)
-	for _, target := range []string{"account", "sign-in", "second-factor", "sign-out", "two-factor/enable", "backup-codes", "backup-codes/used", "sudo", "setup/SECRETTOKEN", "invite/SECRETTOKEN"} {
+	for _, target := range []string{"account", "sign-in", "second-factor", "sign-out", "two-factor/enable", "backup-codes", "backup-codes/used", "sudo", "setup/SECRETTOKEN", "invite/SECRETTOKEN",
+		"two-factor/add", "factor/0", "two-factor/disable", "backup-codes/new", "password", "email", "sessions"} {
 		check(target, d.ask("GET", "/_nightlatch/"+target, "", cookies(pending, alice.Session)))
 	}
 	check("a link, without cookies", d.ask("GET", "/_nightlatch/setup/SECRETTOKEN", ""))
@@ -776,7 +797,7 @@ func TestFailuresAreNotSignedOut(t *testing.T) {
 	}
 	d.Store.FailViews(nil)
 	d.Store.FailReads("attempt/", broken)
-	for _, target := range []string{"sign-in", "second-factor", "two-factor/enable", "backup-codes", "sudo"} {
+	for _, target := range []string{"sign-in", "second-factor", "two-factor/enable", "email/confirm", "backup-codes", "sudo"} {
 		check(target+", attempts cannot be read", d.ask("GET", "/_nightlatch/"+target, "", cookies(pending, "")))
 	}
 	d.Store.FailReads("attempt/", nil)
@@ -811,10 +832,19 @@ func TestEveryKindIsTold(t *testing.T) {
 		})
 		return w, sentence
 	}
-	for kind := auth.Unavailable; kind <= auth.LastAdministrator; kind++ {
-		for _, m := range []auth.Method{auth.Password, auth.TOTP, auth.BackupCode, ""} {
+	for kind := auth.Unavailable; kind <= auth.BadAddress; kind++ {
+		for _, m := range []auth.Method{auth.Password, auth.TOTP, auth.Email, auth.Webhook, auth.BackupCode, ""} {
 			w, sentence := tell(&auth.Error{Kind: kind, Detail: "detail", RetryAfter: 90 * time.Second, Cause: errors.New("cause")}, m)
+			if kind == auth.StepUpNeeded {
+				if at := w.Header().Get("Location"); w.Code != 303 || !strings.HasPrefix(at, "/_nightlatch/sudo?") {
+					t.Errorf("fresh proofs are needed: got %d to %q, want the step-up", w.Code, at)
+				}
+				continue
+			}
 			if w.Code < 400 {
+				t.Errorf("kind %d by %q: status %d", kind, m, w.Code)
+			}
+			if expected := []auth.Kind{auth.Unavailable, auth.Busy, auth.Disabled, auth.LastAdministrator}; (w.Code == 503) != slices.Contains(expected, kind) {
 				t.Errorf("kind %d by %q: status %d", kind, m, w.Code)
 			}
 			if strings.Contains(w.Body.String(), "%") || strings.Contains(w.Body.String(), "cause") || strings.Contains(sentence, "%") {

@@ -70,3 +70,29 @@ func showBackupCodeUsed(q *request) {
 	}
 	q.page(http.StatusOK, web.BackupCodeUsed{Frame: q.frame(), Left: u.CodesLeft, Continue: q.returnTo()})
 }
+
+var newBackupCodesForm = purpose{"backup-codes/new", visit.Session}
+
+// showNewBackupCodes asks before the codes that somebody has on paper are made worthless. There are none without a second factor to stand
+// in for (OT-15).
+func showNewBackupCodes(q *request) {
+	if !q.own.Enrolled {
+		q.see("account")
+		return
+	}
+	q.page(http.StatusOK, web.NewBackupCodes{Frame: q.frame(), Form: q.formFor(newBackupCodesForm)})
+}
+
+// newBackupCodes makes them; the next page shows them, once (OT-16).
+func newBackupCodes(q *request) {
+	p, err := q.auth.NewBackupCodes(q.Context(), q.client(), q.bound)
+	if err != nil {
+		q.refuse(err, "", func(problem string) web.Page {
+			form := q.formFor(newBackupCodesForm)
+			form.Problem = problem
+			return web.NewBackupCodes{Frame: q.frame(), Form: form}
+		})
+		return
+	}
+	q.proceed(p)
+}

@@ -11,9 +11,11 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
@@ -246,4 +248,50 @@ func noCookie(q *request, f purpose) {
 }
 
 // here is the path of the page, without visit.Prefix; plainlySpelled has seen it.
-func (q *request) here() string { return strings.TrimPrefix(q.visit.URL.Path, visit.Prefix) }
+func (q *request) here() string { return strings.TrimPrefix(q.standsOn(), visit.Prefix) }
+
+// withAccount lets through whoever is signed in with all that their account has. A session that stopped half way, or was opened before a
+// second factor was enrolled, is asked for the rest first (MF-1).
+func withAccount(q *request) bool {
+	s, err := q.session()
+	switch {
+	case err != nil:
+		q.unavailable(err)
+	case s == nil:
+		q.see("sign-in?return_to=" + url.QueryEscape(q.standsOn()))
+	case !q.auth.Complete(s):
+		q.proveMore(0)
+	default:
+		q.own = s
+		return true
+	}
+	return false
+}
+
+// inSudo lets through who has typed all proofs of the account a short time ago, in this session (MF-12, MF-15). A form is judged again in
+// the transaction of its act; here nobody fills in one that is then refused. Backup codes that wait to be saved come first: another
+// attempt in place of theirs would lose them.
+func inSudo(q *request) bool {
+	a, err := q.attempt()
+	switch {
+	case err != nil:
+		q.unavailable(err)
+	case a != nil && a.Step == auth.StepSaveCodes:
+		q.see(pathOf(a.Step))
+	case !q.auth.InSudo(q.own):
+		q.proveMore(auth.SudoAge)
+	default:
+		return true
+	}
+	return false
+}
+
+// proveMore leads to the step-up for all proofs of the account, at most as old as given (zero: as old as the session), and from there back
+// to the page.
+func (q *request) proveMore(maxAge time.Duration) {
+	need := url.Values{"level": {auth.LevelPassword.String()}, "return_to": {q.standsOn()}}
+	if maxAge > 0 {
+		need.Set("max_age", strconv.FormatInt(int64(maxAge/time.Second), 10))
+	}
+	q.see("sudo?" + need.Encode())
+}

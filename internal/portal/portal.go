@@ -64,6 +64,9 @@ func routes() []route {
 	open := chain{}
 	page := chain{overHTTPS, forPeople, withQuery, withService}
 	form := chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService}
+	// What is on an account is for who has proven all that it has, and what guards it for who has done so a short time ago.
+	account, guarded := page.and(withAccount), page.and(withAccount, inSudo)
+	act := func(f purpose) chain { return form.bound(f).and(withAccount, inSudo) }
 	// The language is a taste and no right: it is chosen without a service, so on the page that says that there is none too, and its form
 	// is tied to nobody.
 	setting, settingForm := chain{overHTTPS, forPeople, withQuery}, chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm}
@@ -101,7 +104,24 @@ func routes() []route {
 		{"POST", "reset/{token}", form.bound(newPasswordForm).then(resetPassword)},
 		{"GET", "sudo", page.then(showSudo)},
 		{"POST", "sudo", form.bound(sudoForm).then(sudo)},
-		{"GET", "account", page.then(showAccount)},
+		{"GET", "account", account.then(showAccount)},
+		{"GET", "two-factor/add", guarded.then(showAddFactor)},
+		{"POST", "two-factor/add", act(addFactorForm).then(addFactor)},
+		{"GET", "factor/{id}", guarded.then(showFactor)},
+		{"POST", "factor/{id}/rename", act(renameFactorForm).then(renameFactor)},
+		{"POST", "factor/{id}/remove", act(removeFactorForm).then(removeFactor)},
+		{"GET", "two-factor/disable", account.then(showDisable)},
+		{"POST", "two-factor/disable", form.bound(disableForm).and(withAccount).then(disable)},
+		{"GET", "backup-codes/new", guarded.then(showNewBackupCodes)},
+		{"POST", "backup-codes/new", act(newBackupCodesForm).then(newBackupCodes)},
+		{"GET", "password", guarded.then(showPassword)},
+		{"POST", "password", act(passwordForm).then(changePassword)},
+		{"GET", "email", guarded.then(showEmail)},
+		{"POST", "email", act(emailForm).then(changeEmail)},
+		{"GET", "sessions", guarded.then(showSessions)},
+		{"POST", "sessions/end", act(endSessionForm).then(endSession)},
+		{"POST", "sessions/end-others", act(endOthersForm).then(endOthers)},
+		{"POST", "sessions/end-trust", act(endTrustForm).then(endTrust)},
 		{"GET", "sign-out", page.then(showSignOut)},
 		{"POST", "sign-out", form.bound(signOutForm).then(signOut)},
 		{"GET", "signed-out", page.then(showSignedOut)},

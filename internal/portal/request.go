@@ -6,6 +6,7 @@ package portal
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type request struct {
 	auth  *auth.Service // set by withService
 	named bool          // the page says whose password it asks for
 	bound string        // set by bound: the cookie value that the form is tied to
+	own   *auth.Session // set by withAccount: whose account it is about
 }
 
 // client is who asks, for package auth.
@@ -93,14 +95,30 @@ func (q *request) frame() web.Frame { return q.frameTo(q.returnTo()) }
 // written into another address comes to stand in logs.
 func (q *request) frameTo(returnTo string) web.Frame {
 	f := web.Frame{Brand: q.portal.brand}
-	if q.pattern == "" || strings.HasSuffix(q.pattern, "}") {
+	if q.pattern == "" || strings.HasSuffix(q.pattern, "{token}") {
 		return f
 	}
-	f.Here = q.visit.URL.Path
-	if returnTo != "/" {
+	if f.Here = q.standsOn(); f.Here != "" && returnTo != "/" {
 		f.Here += "?return_to=" + url.QueryEscape(returnTo)
 	}
 	return f
+}
+
+// standsOn is the path of the page that the request is for, or on which its form stands: a form goes to its own page, or to a path below
+// it. It is empty where there is none.
+func (q *request) standsOn() string {
+	for _, p := range []string{q.visit.URL.Path, path.Dir(q.visit.URL.Path)} {
+		if q.portal.pattern(http.MethodGet, p) != "" {
+			return p
+		}
+	}
+	return ""
+}
+
+// frameAt is the frame of a page whose forms go to other paths than its own, so that a reader who changes the language comes back to the
+// page whichever of them was sent.
+func (q *request) frameAt(path string) web.Frame {
+	return web.Frame{Brand: q.portal.brand, Here: visit.Prefix + path}
 }
 
 // page answers with a page.

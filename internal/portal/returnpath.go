@@ -6,6 +6,7 @@ package portal
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -20,7 +21,9 @@ const maxReturnPath = 2 << 10
 // "No host, so it is local" is not enough: browsers take "/\host", "///host" and "https:host" for other sites, drop tabs and newlines
 // anywhere, and what follows us may decode once more. So only a single leading slash counts, before and after decoding, and neither
 // backslashes nor control bytes in the path. The query may hold anything, other addresses included: it leads nowhere by itself.
-func returnPath(s string) string { return pathHere(s, func(u *url.URL) bool { return !ours(u.Path) }) }
+func returnPath(s string) string {
+	return pathHere(s, func(u *url.URL) bool { return !ours(u.Path) || returnable(u) })
+}
 
 // pathHere is returnPath for those addresses that are wanted.
 func pathHere(s string, wanted func(*url.URL) bool) string {
@@ -52,10 +55,23 @@ func safePath(p string) bool {
 	return !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' })
 }
 
-// accountPath is the one page of ours that people mean to come back to.
+// accountPath is the page that acts on an account lead back to.
 const accountPath = visit.Prefix + "account"
 
-// ours tells whether a path is another one of our own pages: being sent there after a sign-in leads round in circles, or signs out.
-func ours(p string) bool {
-	return p != accountPath && strings.HasPrefix(path.Clean(p)+"/", visit.Prefix)
+// ownPages are the pages of ours that people mean to come back to, after they have proven more for them. They show something and change
+// nothing. Being sent to any other after a sign-in leads round in circles, or signs out.
+var ownPages = []string{"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "sessions"}
+
+// returnable tells whether an address is one of ownPages or the page of a factor, spelled as we spell it. There is no query: what is
+// written there may be meant to do something.
+func returnable(u *url.URL) bool {
+	p, is := strings.CutPrefix(u.Path, visit.Prefix)
+	if !is || !plainlySpelled(u) || u.RawQuery != "" || u.ForceQuery {
+		return false
+	}
+	id, factor := strings.CutPrefix(p, "factor/")
+	return slices.Contains(ownPages, p) || factor && id != "" && !strings.Contains(id, "/")
 }
+
+// ours tells whether a path is one of our pages, however it is spelled.
+func ours(p string) bool { return strings.HasPrefix(path.Clean(p)+"/", visit.Prefix) }

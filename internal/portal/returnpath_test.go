@@ -6,6 +6,7 @@ package portal
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -116,6 +117,7 @@ func FuzzReturnPath(f *testing.F) {
 		f.Add(a.address)
 	}
 	f.Add("/path?next=https://docs.example/")
+	f.Add("/_nightlatch/factor/0")
 	f.Fuzz(func(t *testing.T, s string) {
 		got := returnPath(s)
 		if err := staysHere(got); err != nil {
@@ -125,6 +127,35 @@ func FuzzReturnPath(f *testing.F) {
 			t.Errorf("returnPath(%q) = %q, and again %q", s, got, again)
 		}
 	})
+}
+
+// comesBack are the pages of ours that somebody may be led back to.
+var comesBack = regexp.MustCompile(`^/_nightlatch/(account|two-factor/add|two-factor/disable|backup-codes/new|password|email|sessions|factor/[A-Za-z0-9._-]+)$`)
+
+// OR-1, OR-10: our own pages are led to only where they show something, as we spell them and without a query.
+func TestOR1OR10ReturnPathKnowsOurOwnPages(t *testing.T) {
+	for _, p := range []string{"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "sessions", "factor/0123456789abcdef"} {
+		address := "/_nightlatch/" + p
+		if got := returnPath(address); got != address {
+			t.Errorf("returnPath(%q) = %q, want it unchanged", address, got)
+		}
+		for _, odd := range []string{
+			address + "?done=x", address + "?", address + "/", address + ";x", "/_nightlatch/./" + p, "/_nightlatch/x/../" + p, "/_nightlatch//" + p,
+			"/%5fnightlatch/" + p, strings.Replace(address, "a", "%61", 1), "/_nightlatch/" + strings.ToUpper(p[:1]) + p[1:], "/x/../_nightlatch/" + p,
+		} {
+			if got := returnPath(odd); got != "/" {
+				t.Errorf("returnPath(%q) = %q, want /", odd, got)
+			}
+		}
+	}
+	for _, p := range []string{
+		"", "sign-in", "sign-out", "start-over", "sudo", "second-factor", "two-factor/enable", "backup-codes", "backup-codes/used", "language", "factor", "factor/",
+		"factor/0/rename", "factor/0/remove", "sessions/end", "setup/x", "reset", "reset/x", "unknown",
+	} {
+		if got := returnPath("/_nightlatch/" + p); got != "/" {
+			t.Errorf("returnPath leads to our page %q: %q", p, got)
+		}
+	}
 }
 
 // staysHere says what a browser may make of an address, independently of how returnPath came to it.
@@ -155,7 +186,7 @@ func staysHere(s string) error {
 	if u.Host != base.Host || u.Scheme != base.Scheme || u.User != nil {
 		return fmt.Errorf("it leads to %s", u)
 	}
-	if strings.HasPrefix(u.Path+"/", "/_nightlatch/") {
+	if strings.HasPrefix(u.Path+"/", "/_nightlatch/") && !comesBack.MatchString(s) {
 		return fmt.Errorf("it leads to our own page %s", u.Path)
 	}
 	return nil

@@ -78,9 +78,12 @@ func (q *request) proceed(p auth.Progress) {
 		return
 	}
 	q.visit.ClearCookie(q.w, visit.Attempt)
-	if p.UsedCode {
+	switch {
+	case p.Done != "" && (p.ReturnTo == "" || p.ReturnTo == accountPath):
+		q.done("account", p.Done, p.Session)
+	case p.UsedCode:
 		q.tellCodeUsed(p)
-		return
+	default:
+		q.leave(p.ReturnTo)
 	}
-	q.leave(p.ReturnTo)
 }

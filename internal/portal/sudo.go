@@ -28,7 +28,7 @@ func showSudo(q *request) {
 			q.notice(http.StatusBadRequest, web.BadRequestTitle, web.BadRequest, "account", web.ToAccount)
 			return
 		}
-		q.stepUp(need)
+		q.stepUp(need, q.returnTo())
 		return
 	}
 	if a, ok := q.at(auth.StepPassword); ok {
@@ -56,8 +56,8 @@ func (q *request) sudoPage(a *auth.AttemptView, problem string) web.Page {
 	return web.Sudo{Frame: q.frame(), Form: form, UserName: a.UserName}
 }
 
-// stepUp begins to prove more with the session at hand.
-func (q *request) stepUp(need auth.Requirement) {
+// stepUp begins to prove more with the session at hand. returnTo is a path that has been made safe.
+func (q *request) stepUp(need auth.Requirement, returnTo string) {
 	s, err := q.session()
 	if err != nil {
 		q.unavailable(err)
@@ -78,7 +78,7 @@ func (q *request) stepUp(need auth.Requirement) {
 		return
 	}
 	value, _ := q.visit.Cookie(q.Request, visit.Session)
-	p, err := q.auth.StepUp(q.Context(), q.client(), value, need, q.returnTo())
+	p, err := q.auth.StepUp(q.Context(), q.client(), value, need, returnTo)
 	if err != nil {
 		q.refuse(err, "", func(problem string) web.Page {
 			return web.Notice{Frame: q.frame(), Title: q.say(web.RefusedTitle), Text: problem, Link: visit.Prefix + "account", LinkText: q.say(web.ToAccount)}
