@@ -9,28 +9,29 @@
   const note = document.getElementById("strength");
   const name = document.getElementById("name");
 
-  // What adds nothing: a row such as aaa, abc or 987 after its second character, and three characters that stood there before.
-  const plain = (text) => {
-    const code = (i) => text.charCodeAt(i);
-    let kept = "";
-    for (let i = 0; i < text.length; i++) {
-      const step = code(i) - code(i - 1);
-      const row = i > 1 && Math.abs(step) < 2 && step === code(i - 1) - code(i - 2);
-      if (!row && (i < 5 || text.indexOf(text.slice(i - 2, i + 1)) > i - 3)) kept += text[i];
-    }
-    return kept;
+  // Whether one character leads on to the next: the same, its neighbor in the alphabet, or on a keyboard.
+  const keys = "1234567890 qwertyuiop asdfghjkl zxcvbnm qwertz azerty";
+  const follows = (a, b) => Math.abs(b.charCodeAt(0) - a.charCodeAt(0)) < 2 || keys.includes(a + b) || keys.includes(b + a);
+
+  // Whether a character adds anything. The third of a row such as abc, 987 or qwe does not, nor that of two rows woven into one another
+  // such as 1q2w3e, nor the last of three that stood there before.
+  const adds = (text, i) => {
+    const [a, b, c, d] = text.slice(i - 3, i + 1);
+    const row = i > 2 && ((follows(b, c) && follows(c, d)) || (follows(b, d) && follows(a, c)));
+    return !row && !(i > 4 && text.indexOf(text.slice(i - 2, i + 1)) < i - 2);
   };
 
-  // Bits that a guesser needs at least: 13 for a word, which is one of some thousand, and little for each letter after its sixth.
+  // Bits that a guesser needs at least: 13 for a word, which is one of some thousand, less for a short one, and little for each letter
+  // after the sixth.
   const bits = (text) => {
     let sum = 0;
-    for (const [piece] of text.matchAll(/[a-z]+|[^a-z]/gu)) {
-      const letters = 4.7 * piece.length;
-      if (/^[a-z]/.test(piece)) {
-        const word = /[aeiouy]/.test(piece) && !/[^aeiouy]{4}/.test(piece);
-        sum += word ? Math.min(letters, 13 + 2.3 * Math.max(0, piece.length - 6)) : letters;
-      } else if (/\s/.test(piece)) sum += 1;
-      else sum += /\d/.test(piece) ? 3.3 : 4.7;
+    for (const { 0: piece, index } of text.matchAll(/[a-z]+|[^a-z]/gu)) {
+      let length = 0;
+      for (let i = index; i < index + piece.length; i++) length += adds(text, i) ? 1 : 0;
+      const word = /[aeiouy]/.test(piece) && !/[^aeiouy]{4}/.test(piece);
+      if (word && length > 3) sum += 13 + 2.3 * Math.max(0, length - 6);
+      else if (word) sum += Math.min(7, 4.7 * length);
+      else sum += length * (/\s/.test(piece) ? 1 : /\d/.test(piece) ? 3.3 : 4.7);
     }
     return sum;
   };
@@ -42,7 +43,7 @@
     for (const word of `${note.dataset.words} ${name ? name.value : ""}`.toLowerCase().split(/\s+/)) {
       if (word.length > 2) text = text.replaceAll(word, "");
     }
-    const found = bits(plain(text));
+    const found = bits(text);
     return note.dataset[found < 36 ? "weak" : found < 48 ? "fair" : found < 64 ? "good" : "strong"];
   };
 
