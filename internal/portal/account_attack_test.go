@@ -96,7 +96,7 @@ func TestAccountRoutesAreAllInTheTests(t *testing.T) {
 
 // MF-1: a session that stopped half way, with a second factor that it has not proven, gets no page of the account and changes nothing
 // there, whatever else is right. MF-13: it turns nothing off either.
-func TestMF1MF13AHalfWaySessionIsNobodyOnTheAccount(t *testing.T) {
+func TestMF1MF13ASVS6_3_4AHalfWaySessionIsNobodyOnTheAccount(t *testing.T) {
 	d := newDesk(t)
 	d.WithMail()
 	bob := d.AddUser(t, auth.NewUser{Name: "bob", Email: "bob@example.test"})
@@ -151,7 +151,7 @@ func TestMF1MF13AHalfWaySessionIsNobodyOnTheAccount(t *testing.T) {
 
 // MF-12, MF-13, OT-16, MF-10, ASVS 7.5.1: what guards the account shows and changes only for who has typed everything a short time ago;
 // everybody else is asked first, and nothing has happened.
-func TestMF12MF13AStaleSessionChangesNothing(t *testing.T) {
+func TestMF12MF13ASVS7_5_1AStaleSessionChangesNothing(t *testing.T) {
 	d := newDesk(t)
 	d.WithMail()
 	alice := d.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.test"})
@@ -276,7 +276,7 @@ func TestMF15SudoIsOfOneSession(t *testing.T) {
 }
 
 // MF-16: what was taken away opens nothing any more.
-func TestMF16WhatWasRemovedIsDead(t *testing.T) {
+func TestMF16ASVS6_5_6WhatWasRemovedIsDead(t *testing.T) {
 	s := newSite(t)
 	b, alice := s.member(t, "alice")
 	const add = "/_nightlatch/two-factor/add"
@@ -448,7 +448,7 @@ func cookieOf(t *testing.T, w *httptest.ResponseRecorder, c visit.Cookie) string
 }
 
 // BF-19, ASVS 6.2.3: wrong passwords on the page that changes it count as those at the sign-in do, and the other way round.
-func TestBF19TheOldPasswordIsNoSideDoor(t *testing.T) {
+func TestBF19ASVS6_2_3TheOldPasswordIsNoSideDoor(t *testing.T) {
 	d := newDesk(t)
 	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
 	change := func(current string) *httptest.ResponseRecorder {

@@ -141,7 +141,7 @@ func TestStoryLinksFromTheApplication(t *testing.T) {
 	c.get("/_nightlatch/two-factor/disable").sees(200, "/_nightlatch/two-factor/disable", "Turn off two-factor sign-in?")
 }
 
-func TestStoryPassword(t *testing.T) {
+func TestASVS6_2_2ASVS6_2_3StoryPassword(t *testing.T) {
 	s := newSite(t)
 	s.WithMail()
 	b, alice := s.member(t, "alice")
@@ -281,7 +281,7 @@ func (b *browser) row(words string) string {
 	return ""
 }
 
-func TestStorySessions(t *testing.T) {
+func TestASVS7_5_2StorySessions(t *testing.T) {
 	s := newSite(t)
 	s.Configure(func(x *auth.Settings) { x.Trust = 30 * 24 * time.Hour })
 	b, alice := s.member(t, "alice")

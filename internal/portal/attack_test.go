@@ -258,7 +258,7 @@ func TestCS4CS10TokensDoNotTravel(t *testing.T) {
 }
 
 // CS-5: a link, an image, a preview or a HEAD signs nobody out and uses nothing up.
-func TestCS5OnlyPOSTChangesAnything(t *testing.T) {
+func TestCS5ASVS4_1_4OnlyPOSTChangesAnything(t *testing.T) {
 	d := newDesk(t)
 	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
 	attempt := alice.EnterPassword(t).Attempt

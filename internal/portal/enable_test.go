@@ -52,7 +52,7 @@ func TestStoryEnrollMail(t *testing.T) {
 }
 
 // A telephone number is taken as people write it, and only with its country. It counts once its code has come back.
-func TestStoryEnrollTelephone(t *testing.T) {
+func TestASVS6_6_1StoryEnrollTelephone(t *testing.T) {
 	s := newSite(t)
 	s.WithMail()
 	bob := s.AddUser(t, auth.NewUser{Name: "bob"})

@@ -65,7 +65,7 @@ func TestStoryForgottenPassword(t *testing.T) {
 
 // MF-9: whoever has set another password by the link is nobody, in this browser and with the sessions there were, and the next sign-in
 // asks for the second factor.
-func TestMF9ResetSignsNobodyIn(t *testing.T) {
+func TestMF9ASVS6_4_3ResetSignsNobodyIn(t *testing.T) {
 	s := newSite(t)
 	s.WithMail()
 	alice := s.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.test"})
@@ -233,7 +233,7 @@ func TestRE8ResetTokenStaysInThePath(t *testing.T) {
 var tokenField = regexp.MustCompile(`name="token" value="[^"]*"`)
 
 // BF-15: asking for a link tells nobody who has an account: each answer is the same, and it is given before anybody is looked up.
-func TestBF15ResetTellsNothing(t *testing.T) {
+func TestBF15ASVS6_3_8ResetTellsNothing(t *testing.T) {
 	d := newDesk(t)
 	d.WithMail()
 	d.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.test"})

@@ -180,7 +180,7 @@ func problemOf(b *browser) string {
 	return ""
 }
 
-func TestStoryTooManyWrongCodes(t *testing.T) {
+func TestASVS6_3_1StoryTooManyWrongCodes(t *testing.T) {
 	s := newSite(t)
 	alice := s.Enroll(t, auth.NewUser{Name: "alice"})
 	b := s.browser(t).signIn(alice, "/")
@@ -223,7 +223,7 @@ func TestStoryInvite(t *testing.T) {
 	b.fill("/_nightlatch/two-factor/enable", "code", s.code(secret)).fill("/_nightlatch/backup-codes").sees(200, "/", "the application")
 }
 
-func TestStoryReenroll(t *testing.T) {
+func TestASVS6_4_4StoryReenroll(t *testing.T) {
 	s := newSite(t)
 	alice := s.Enroll(t, auth.NewUser{Name: "alice"})
 	made, err := s.ResetTwoFactor(t.Context(), auth.Client{}, "alice")
