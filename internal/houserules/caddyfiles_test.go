@@ -58,7 +58,10 @@ func TestCaddyfiles(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", dir)
 	t.Setenv("XDG_CONFIG_HOME", dir)
-	t.Setenv("NIGHTLATCH_KEY", "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=")
+	const key = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs="
+	for _, name := range []string{"NIGHTLATCH_KEY", "SMTP_PASSWORD", "WEBHOOK_SECRET", "SMS_TOKEN"} {
+		t.Setenv(name, key)
+	}
 	var all []block
 	for _, name := range files(t) {
 		switch base := path.Base(name); {
