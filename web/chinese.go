@@ -96,8 +96,8 @@ var chinese = words{
 		StrengthShort:  "目前太短。",
 		StrengthWeak:   "容易被猜到。请再加一两个词语。",
 		StrengthFair:   "花大力气可能被猜到。再加一个词语就好了。",
-		StrengthGood:   "好：难以猜到。",
-		StrengthStrong: "非常好：无法猜到。",
+		StrengthGood:   "好：只要没有其他人使用，就难以猜到。",
+		StrengthStrong: "非常好：只要没有其他人使用，就无法猜到。",
 
 		BackupCodesTitle: "请保存您的备用码",
 		BackupCodesWhy:   "如果您的手机丢失，可以用备用码登录。每个只能使用一次。请保存在只有您能看到的地方：密码管理器中或纸上。",

@@ -96,8 +96,8 @@ var french = words{
 		StrengthShort:  "Encore trop court.",
 		StrengthWeak:   "Facile à deviner. Ajoutez encore un mot ou deux.",
 		StrengthFair:   "Peut être deviné avec beaucoup d’efforts. Un mot de plus le rend bon.",
-		StrengthGood:   "Bon\u00a0: difficile à deviner.",
-		StrengthStrong: "Très bon\u00a0: impossible à deviner.",
+		StrengthGood:   "Bon\u00a0: difficile à deviner, si personne d’autre ne l’utilise.",
+		StrengthStrong: "Très bon\u00a0: impossible à deviner, si personne d’autre ne l’utilise.",
 
 		BackupCodesTitle: "Enregistrez vos codes de secours",
 		BackupCodesWhy:   "Si vous perdez votre téléphone, un code de secours vous permet d’entrer. Chacun sert une fois. Gardez-les là où vous seul pouvez les lire\u00a0: dans un gestionnaire de mots de passe ou sur papier.",

@@ -95,8 +95,8 @@ var german = words{
 		StrengthShort:  "Bisher zu kurz.",
 		StrengthWeak:   "Leicht zu erraten. Fügen Sie noch ein oder zwei Wörter hinzu.",
 		StrengthFair:   "Mit viel Aufwand zu erraten. Mit einem Wort mehr ist es gut.",
-		StrengthGood:   "Gut: schwer zu erraten.",
-		StrengthStrong: "Sehr gut: durch Raten nicht zu finden.",
+		StrengthGood:   "Gut: schwer zu erraten, wenn nicht auch andere es verwenden.",
+		StrengthStrong: "Sehr gut: durch Raten nicht zu finden, wenn nicht auch andere es verwenden.",
 
 		BackupCodesTitle: "Backup-Codes speichern",
 		BackupCodesWhy:   "Wenn Sie Ihr Telefon verlieren, kommen Sie mit einem Backup-Code hinein. Jeder gilt einmal. Bewahren Sie sie dort auf, wo nur Sie sie lesen können: in einem Passwortmanager oder auf Papier.",

@@ -96,8 +96,8 @@ var portuguese = words{
 		StrengthShort:  "Curta demais até agora.",
 		StrengthWeak:   "Fácil de adivinhar. Acrescente mais uma ou duas palavras.",
 		StrengthFair:   "Poderia ser adivinhada com muito esforço. Mais uma palavra a torna boa.",
-		StrengthGood:   "Boa: difícil de adivinhar.",
-		StrengthStrong: "Muito boa: impossível de adivinhar.",
+		StrengthGood:   "Boa: difícil de adivinhar, se ninguém mais a usa.",
+		StrengthStrong: "Muito boa: impossível de adivinhar, se ninguém mais a usa.",
 
 		BackupCodesTitle: "Guarde seus códigos de reserva",
 		BackupCodesWhy:   "Se você perder o telefone, um código de reserva permite entrar. Cada um vale uma vez. Guarde-os onde só você possa lê-los: em um gerenciador de senhas ou no papel.",

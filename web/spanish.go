@@ -96,8 +96,8 @@ var spanish = words{
 		StrengthShort:  "Todavía demasiado corta.",
 		StrengthWeak:   "Fácil de adivinar. Añada una o dos palabras más.",
 		StrengthFair:   "Se podría adivinar con mucho esfuerzo. Una palabra más la hace buena.",
-		StrengthGood:   "Buena: difícil de adivinar.",
-		StrengthStrong: "Muy buena: imposible de adivinar.",
+		StrengthGood:   "Buena: difícil de adivinar, si nadie más la usa.",
+		StrengthStrong: "Muy buena: imposible de adivinar, si nadie más la usa.",
 
 		BackupCodesTitle: "Guarde sus códigos de respaldo",
 		BackupCodesWhy:   "Si pierde el teléfono, un código de respaldo le permite entrar. Cada uno sirve una vez. Guárdelos donde solo usted pueda leerlos: en un gestor de contraseñas o en papel.",
