@@ -99,14 +99,19 @@ func (t *tx) trusted(u *userRecord, f *factors, p *Progress) (is bool, err error
 		}
 		return false, t.distrust(u, r.ID, "its ticket was used twice")
 	}
-	// A change of factors or a shorter time in the configuration ends it too.
-	if r.Version != f.Version || t.now.Sub(r.Created) >= t.s.settings.Trust {
+	if !r.vouches(f, t.now, t.s.settings.Trust) {
 		return false, t.distrust(u, r.ID, "what it stood for has changed")
 	}
 	r.LastUsed, r.Address = t.now.UTC(), t.client.Address
 	p.Trusted, err = t.nextTrustTicket(ticket[:idSize], &r)
 	p.TrustedExpires = r.Expires
 	return err == nil, err
+}
+
+// vouches tells whether the trust still stands for what it was given for: a change of factors ends it, and so does a shorter time in the
+// configuration.
+func (r *trustedRecord) vouches(f *factors, now time.Time, trust time.Duration) bool {
+	return r.Version == f.Version && now.Sub(r.Created) < trust
 }
 
 func (t *tx) distrust(u *userRecord, id, why string) error {
@@ -150,12 +155,16 @@ func (s *Service) TrustedBrowsers(ctx context.Context, userID string) (list []Tr
 		if err != nil || !found {
 			return err
 		}
+		f, err := loadFactors(t, u.ID)
+		if err != nil {
+			return err
+		}
 		for _, x := range u.Trusted {
 			r, found, err := get[trustedRecord](t, trustedKey(x.ID))
 			if err != nil {
 				return err
 			}
-			if found && !r.Ended && now.Before(r.Expires) {
+			if found && !r.Ended && now.Before(r.Expires) && r.vouches(&f, now, s.settings.Trust) {
 				list = append(list, r.TrustedInfo)
 			}
 		}
