@@ -46,6 +46,7 @@ type SecondFactor struct {
 	Frame
 	Form
 	UserName  string
+	Wrong     bool  // the problem is about the code
 	Way       Way   // the one that the page is about; the zero value: there is none that counts
 	Sent      *Sent // the code that was sent by it; nil: none
 	Others    []Way
@@ -78,6 +79,7 @@ type EnableTwoFactor struct {
 	Frame
 	Form
 	UserName  string
+	Wrong     bool   // as in SecondFactor
 	First     bool   // the person has no second factor yet
 	Method    string // of what is being enrolled; empty: nothing is chosen yet
 	QR        string // a PNG in base64
@@ -111,6 +113,7 @@ type Kind struct {
 type ConfirmAddress struct {
 	Frame
 	Form
+	Wrong     bool // as in SecondFactor
 	Sent      *Sent
 	SendToken string // of the form that has another one sent
 }

@@ -27,7 +27,11 @@ func confirmAddress(q *request) {
 	}
 	p, err := q.auth.ConfirmAddress(q.Context(), q.client(), q.bound, unspaced(q.form.Get("code")))
 	if err != nil {
-		q.refuse(err, auth.Email, func(problem string) web.Page { return q.confirmAddressPage(a, problem) })
+		q.refuse(err, auth.Email, func(problem string) web.Page {
+			page := q.confirmAddressPage(a, problem)
+			page.Wrong = true
+			return page
+		})
 		return
 	}
 	q.proceed(p)
@@ -48,7 +52,7 @@ func sendAddress(q *request) {
 	q.see("email/confirm")
 }
 
-func (q *request) confirmAddressPage(a *auth.AttemptView, problem string) web.Page {
+func (q *request) confirmAddressPage(a *auth.AttemptView, problem string) web.ConfirmAddress {
 	form := q.formFor(confirmAddressForm)
 	form.Problem = problem
 	return web.ConfirmAddress{

@@ -46,7 +46,7 @@ func enable(q *request) {
 	}
 	p, err := q.auth.ConfirmEnrollment(q.Context(), q.client(), q.bound, unspaced(q.form.Get("code")))
 	if err != nil {
-		q.refuseEnrollment(a, err)
+		q.refuseEnrollment(a, err, true)
 		return
 	}
 	q.proceed(p)
@@ -87,20 +87,20 @@ func sendEnrollment(q *request) {
 		return
 	}
 	if err := q.auth.SendCode(q.Context(), q.client(), q.bound, "", ""); err != nil {
-		q.refuseEnrollment(a, err)
+		q.refuseEnrollment(a, err, false)
 		return
 	}
 	q.see("two-factor/enable")
 }
 
-// refuseEnrollment answers with the page of the enrollment and why something was not accepted.
-func (q *request) refuseEnrollment(a *auth.AttemptView, err error) {
+// refuseEnrollment answers with the page of the enrollment and why something was not accepted. code: it was the code.
+func (q *request) refuseEnrollment(a *auth.AttemptView, err error, code bool) {
 	page, ok := q.enablePage(a)
 	if !ok {
 		return
 	}
 	q.refuse(err, auth.Method(page.Method), func(problem string) web.Page {
-		page.Problem = problem
+		page.Problem, page.Wrong = problem, code
 		return page
 	})
 }

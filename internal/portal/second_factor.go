@@ -39,7 +39,11 @@ func secondFactor(q *request) {
 	}
 	p, err := take(q.Context(), q.client(), q.bound, method, unspaced(code))
 	if err != nil {
-		q.refuse(err, method, func(problem string) web.Page { return q.secondFactorPage(a, q.form, problem) })
+		q.refuse(err, method, func(problem string) web.Page {
+			page := q.secondFactorPage(a, q.form, problem)
+			page.Wrong = true
+			return page
+		})
 		return
 	}
 	q.proceed(p)
@@ -63,7 +67,7 @@ func sendSecondFactor(q *request) {
 
 // secondFactorPage asks by the way that the values name, else by the one for which a code is on its way, else by the best. Neither an
 // address nor a form can name one that is not the person's.
-func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, problem string) web.Page {
+func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, problem string) web.SecondFactor {
 	form := q.formFor(secondFactorForm)
 	form.Problem = problem
 	page := web.SecondFactor{
