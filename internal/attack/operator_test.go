@@ -18,7 +18,7 @@ import (
 )
 
 // AD-1, AD-3: a page in the operator's browser reaches the admin endpoint on their machine, and changes and reads nothing there.
-func TestAD1AdminEndpointFromABrowser(t *testing.T) {
+func TestAD1ASVS8_4_2AdminEndpointFromABrowser(t *testing.T) {
 	app := wiretest.Echo(t)
 	plain, admin := programtest.FreeAddr(t), programtest.FreeAddr(t)
 	s := programtest.New(t)

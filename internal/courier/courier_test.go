@@ -296,7 +296,7 @@ func TestRefusalIsTheEnd(t *testing.T) {
 }
 
 // ASVS 6.3.7: a notice is stored until it is delivered.
-func TestNoticeIsForgottenWhenDelivered(t *testing.T) {
+func TestASVS6_3_7NoticeIsForgottenWhenDelivered(t *testing.T) {
 	o := newOffice(t, withAlice(t), nil)
 	o.notice("alice")
 	for _, wait := range []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute} {
@@ -408,7 +408,7 @@ func TestNoSlotInTime(t *testing.T) {
 }
 
 // A process that has died sends what it owes when it is back.
-func TestStartTakesOnWhatIsStored(t *testing.T) {
+func TestASVS6_3_7StartTakesOnWhatIsStored(t *testing.T) {
 	b := withAlice(t)
 	before := newOffice(t, b, nil)
 	before.notice("alice")
