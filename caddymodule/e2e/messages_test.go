@@ -4,8 +4,10 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -165,6 +167,48 @@ func TestMessagesLeave(t *testing.T) {
 		if strings.Contains(log, `"`+secret+`"`) || len(secret) > 6 && strings.Contains(log, secret) {
 			t.Errorf("LG-1: the log holds %s", secret)
 		}
+	}
+}
+
+// RE-1: the link that resets a password leads to the site as the configuration calls it, whatever a request says.
+func TestResetLinksLeadToTheSite(t *testing.T) {
+	server := mailtest.Start(t, mailtest.NoStartTLS())
+	h := newHouse(t, whoami)
+	_, port, err := net.SplitHostPort(h.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(host string) string {
+		t.Helper()
+		b := newBrowser(t, host+":"+port)
+		b.client.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+port)
+		}}
+		b.open(b.base + "/_nightlatch/reset")
+		b.submit("reset", "who", "alice")
+		return resetLink.FindString(await(t, server, "Choose a new password").Text)
+	}
+	for name, c := range map[string]struct{ site, smtp, host, want string }{
+		"the first host":             {"127.0.0.1:" + port + ", http://localhost:" + port, "", "127.0.0.1", "127.0.0.1"},
+		"the second host":            {"127.0.0.1:" + port + ", http://localhost:" + port, "", "localhost", "localhost"},
+		"a host that is not named":   {":" + port, "link_origin http://localhost:" + port, "evil.localhost", "localhost"},
+		"another, where one is told": {"127.0.0.1:" + port + ", http://*.localhost:" + port, "", "evil.localhost", "127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.addr, h.dir = c.site, t.TempDir()
+			h.global = strings.Replace(smtp(server), "tls none", "tls none\n\t\t\t"+c.smtp, 1)
+			h.load(t)
+			link(t)
+			if _, _, err := service(t).AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: "alice", Email: "alice@example.com", Password: password}); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := ask(c.host), "http://"+c.want+":"+port+"/_nightlatch/reset/"; !strings.HasPrefix(got, want) {
+				t.Errorf("got the link %q, want it to begin with %s", got, want)
+			}
+			if err := caddy.Stop(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
