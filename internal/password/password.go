@@ -9,8 +9,7 @@
 // end of memory. Checks of length and shape come before any hashing. Check is
 // the policy for new passwords: length, a list of common passwords, words of
 // the account and the site, repetition and sequences, and no composition
-// rules (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5 V6.2). Strength tells the
-// person how good a password is and refuses none.
+// rules (NIST SP 800-63B-4 section 3.1.1.2, ASVS 5 V6.2).
 //
 // It knows no user, store or request. Counting failures, choosing what to tell
 // the person and storing the new hash after RightButOld are the caller's.
