@@ -32,6 +32,7 @@ func seal(t testing.TB, s store.Store) store.Store {
 	return store.Seal(s, aead)
 }
 
+// ASVS 15.4.1, 15.4.2: the suite lets many goroutines read, count and use things up at once, on each way to keep records.
 func TestInMemory(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, "") })
 }

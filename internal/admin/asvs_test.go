@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package admin
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+)
+
+// ASVS 6.1.3: every act of an operator is in docs/security.md, and nothing else is.
+func TestASVS6_1_3EveryActIsInThePage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for _, m := range regexp.MustCompile("`([A-Z]+ /nightlatch/[^`]*)`").FindAllStringSubmatch(string(text), -1) {
+		got = append(got, m[1])
+	}
+	for _, r := range routes {
+		want = append(want, r.pattern)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the page has\n%q\nand there is\n%q", got, want)
+	}
+}
+
+// asOperator sends a request to the handler as the commands do.
+func asOperator(b *authtest.Bench, method, path, body string) *httptest.ResponseRecorder {
+	h := Handler(Config{
+		Service:  func() (*auth.Service, error) { return b.Service, nil },
+		LinkPath: func(kind auth.LinkKind, token string) string { return "/" + string(kind) + "/" + token },
+	})
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// ASVS 6.4.6: no act gives somebody who has an account a password that an operator has chosen, whatever is sent along, and what begins a
+// new enrollment is a link for the person.
+func TestASVS6_4_6NoActSetsAPassword(t *testing.T) {
+	const chosen = "chosen by the operator"
+	b := authtest.New(t)
+	b.Enroll(t, auth.NewUser{Name: "root", Admin: true})
+	for _, route := range routes {
+		method, path, _ := strings.Cut(route.pattern, " ")
+		if method == http.MethodDelete {
+			continue
+		}
+		t.Run(route.pattern, func(t *testing.T) {
+			name := "person" + strings.ToLower(strings.NewReplacer("/", "-", "{", "", "}", "").Replace(method+path))
+			p := b.Enroll(t, auth.NewUser{Name: name})
+			target := strings.ReplaceAll(path, "{name}", name)
+			for _, body := range []string{
+				`{"name":"` + name + `","password":"` + chosen + `"}`, `{"password":"` + chosen + `"}`, `{"password":"` + chosen + `","name":"` + strings.ToUpper(name) + `"}`,
+				`{"to":"a@b.example","password":"` + chosen + `"}`,
+			} {
+				asOperator(b, method, target, body)
+				asOperator(b, method, target+"?password="+strings.ReplaceAll(chosen, " ", "+"), "")
+			}
+			_, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: name, Password: chosen})
+			if err == nil || auth.KindOf(err) == auth.LinkNeeded {
+				t.Errorf("the operator's password opens the account: %v", err)
+			}
+			if _, err := b.SignIn(t.Context(), authtest.Client, p.Credentials()); err != nil {
+				t.Errorf("the person's own password: %v", err)
+			}
+		})
+	}
+	b.Enroll(t, auth.NewUser{Name: "bob"})
+	w := asOperator(b, "POST", "/nightlatch/users/bob/reset-2fa", "")
+	if w.Code != http.StatusCreated || !strings.Contains(w.Body.String(), `"path":"/re-enroll/`) {
+		t.Errorf("a reset of the second factor: got %d %s, want a link", w.Code, w.Body)
+	}
+}
+
+// ASVS 7.4.5: an operator ends one session or all of a person, at once, and nobody else's.
+func TestASVS7_4_5OperatorEndsSessions(t *testing.T) {
+	b := authtest.New(t)
+	alice, bob := b.Enroll(t, auth.NewUser{Name: "alice"}), b.Enroll(t, auth.NewUser{Name: "bob"})
+	first := alice.Session
+	second, third := alice.SignIn(t), alice.SignIn(t)
+	alive := func(value string) bool {
+		_, err := b.Session(t.Context(), value)
+		if err != nil && auth.KindOf(err) != auth.NotSignedIn {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	x, err := b.Session(t.Context(), second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := asOperator(b, "DELETE", "/nightlatch/sessions/"+x.ID, ""); w.Code != http.StatusNoContent {
+		t.Errorf("ending one: got %d %s", w.Code, w.Body)
+	}
+	if alive(second) || !alive(first) || !alive(third) || !alive(bob.Session) {
+		t.Errorf("after ending one: it %t, two others %t and %t, bob's %t", alive(second), alive(first), alive(third), alive(bob.Session))
+	}
+	if w := asOperator(b, "DELETE", "/nightlatch/users/alice/sessions", ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"sessions":2`) {
+		t.Errorf("ending all of alice: got %d %s", w.Code, w.Body)
+	}
+	if alive(first) || alive(third) || !alive(bob.Session) {
+		t.Errorf("after ending all of alice: %t and %t, bob's %t", alive(first), alive(third), alive(bob.Session))
+	}
+}
