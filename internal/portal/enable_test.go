@@ -70,6 +70,7 @@ func TestASVS6_6_1StoryEnrollTelephone(t *testing.T) {
 		t.Errorf("before the code: factors %v, %v", u.Factors, err)
 	}
 	b.choose("otp", "", "name", "Phone").sees(200, enablePath, "Scan this code")
+	b.choose("webhook", "chat", "destination", "bob#1", "name", strings.Repeat("x", 65)).sees(422, choosePath, `value="bob#1"`, "64")
 	voice := b.form(choosePath, "channel", "sms")
 	voice.Set("channel", "voice")
 	voice.Set("destination", phone)

@@ -29,10 +29,6 @@ func secondFactor(q *request) {
 		return
 	}
 	method, code := auth.Method(q.form.Get("method")), q.form.Get("code")
-	if !method.Second() {
-		q.notice(http.StatusBadRequest, web.BadRequestTitle, web.BadRequest, "second-factor", web.OpenAgain)
-		return
-	}
 	take := q.auth.Code
 	if q.form.Get("trust") == "yes" {
 		take = q.auth.CodeAndTrust

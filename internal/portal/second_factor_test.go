@@ -208,6 +208,35 @@ func TestStoryTrustedBrowser(t *testing.T) {
 		sees(200, secondFactorPath).lacks("Don't ask for a code")
 }
 
+// A browser is known by a cookie that outlives the session: signing in with another one is worth a notice, with the same one it is not.
+func TestStoryKnownBrowser(t *testing.T) {
+	s := newSite(t)
+	s.WithMail()
+	alice := s.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.test"})
+	enter := func(b *browser) (noticed bool) {
+		t.Helper()
+		s.Sent()
+		b.signIn(alice, "/app").fill(secondFactorPath, "code", alice.Code()).sees(200, "/app")
+		s.Clock.Move(otp.Period)
+		for _, m := range s.Sent() {
+			noticed = noticed || m.Kind == auth.NoticeNewBrowser
+		}
+		return noticed
+	}
+	b := s.browser(t)
+	if !enter(b) {
+		t.Error("a new browser is no news")
+	}
+	known := b.cookie(visit.Browser)
+	b.get("/_nightlatch/sign-out").fill("/_nightlatch/sign-out").sees(200, "/_nightlatch/signed-out")
+	if enter(b) || known == "" || b.cookie(visit.Browser) != known {
+		t.Errorf("the same browser is a new one: cookie %q, then %q", known, b.cookie(visit.Browser))
+	}
+	if !enter(s.browser(t)) {
+		t.Error("another browser is no news")
+	}
+}
+
 // Where no way counts, the page says so and what can be done.
 func TestNoWay(t *testing.T) {
 	d := newDesk(t)
@@ -222,6 +251,36 @@ func TestNoWay(t *testing.T) {
 			t.Errorf("step-up %t:\n%s", stepUp, page)
 		}
 	}
+}
+
+// ML-2: the caps on codes are the server's, and beginning again does not get round them. Whoever is over them hears how long to wait.
+func TestML2CapsAreOnTheServer(t *testing.T) {
+	s := newSite(t)
+	bob := enrollMail(t, s.Bench, "bob")
+	var b *browser
+	for range 20 {
+		b = s.browser(t).signIn(bob, "/app").sees(200, secondFactorPath)
+	}
+	codes := 0
+	for _, m := range s.Sent() {
+		if m.Kind == auth.MessageCode {
+			codes++
+		}
+	}
+	if codes == 0 || codes > 10 {
+		t.Errorf("20 sign-ins sent %d codes, want a few", codes)
+	}
+	b.sees(200, secondFactorPath, "Have a code sent to you").lacks("We sent a code")
+	b.press(sendPath, "method", "email").sees(429, sendPath, "or too many were. Wait")
+	if b.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	for _, m := range s.Sent() {
+		if m.Kind == auth.MessageCode {
+			t.Error("one more code was sent")
+		}
+	}
+	b.get(secondFactorPath+"?method=backup_code").fill(secondFactorPath, "code", bob.Codes[0]).sees(200, "/_nightlatch/backup-codes/used") // there is another way in
 }
 
 // OT-9: a code is good for the sign-in that sent it, for its person and for its purpose.
@@ -476,4 +535,16 @@ func TestLanguageFromAnAnswerToAForm(t *testing.T) {
 	bob := enrollMail(t, s.Bench, "bob")
 	b := s.browser(t).signIn(bob, "/app").press(sendPath, "method", "email").sees(429, sendPath)
 	b.toLanguages().fill("/_nightlatch/language", "language", "de").sees(200, secondFactorPath, `<html lang="de"`)
+
+	carol := s.AddUser(t, auth.NewUser{Name: "carol", Email: "carol@example.test"})
+	c := s.browser(t).signIn(carol, "/app").get(enablePath).choose("webhook", "sms", "destination", "x").sees(422, choosePath)
+	c.toLanguages().fill("/_nightlatch/language", "language", "de").sees(200, enablePath, `<html lang="de"`)
+
+	pr, err := s.ChangeEmail(t.Context(), bob.Client(), bob.Session, "new@example.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := s.browser(t).keep(visit.Session, bob.Session).keep(visit.Attempt, pr.Attempt).get("/_nightlatch/email/confirm")
+	d.press("/_nightlatch/email/send").sees(429, "/_nightlatch/email/send")
+	d.toLanguages().fill("/_nightlatch/language", "language", "de").sees(200, "/_nightlatch/email/confirm", `<html lang="de"`)
 }
