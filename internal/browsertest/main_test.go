@@ -7,8 +7,9 @@
 //
 // It holds tests only. tab_test.go is the browser: each step waits for the page that it leads to, and each page of ours is held to what
 // every page of ours must be: labeled fields, visible focus, no sideways scrolling on a small phone, nothing loaded from elsewhere, and
-// nothing that axe-core finds wrong (axe_test.go; `npm ci --prefix internal/browsertest` installs it). program_test.go is the program, on a configuration made of Caddyfile.example. With NIGHTLATCH_SCREENSHOTS=DIR each page is saved there,
-// wide and phone-sized, light and dark, for somebody to look at.
+// nothing that axe-core finds wrong (axe_test.go; `npm ci --prefix internal/browsertest` installs it). program_test.go is the program, on
+// a configuration made of Caddyfile.example. With NIGHTLATCH_SCREENSHOTS=DIR each page is saved there, wide and phone-sized, light and
+// dark, for somebody to look at.
 package browsertest
 
 import (

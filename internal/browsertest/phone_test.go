@@ -23,6 +23,7 @@ import (
 type authenticator struct {
 	secret []byte
 	last   int64 // the step whose code was typed last
+	past   int64 // how many earlier codes the site takes
 	now    func() time.Time
 }
 
@@ -47,7 +48,7 @@ func (b *tab) scan() *authenticator {
 		b.t.Errorf("got link %s, want %s, which has the key of the text", link, key.URL())
 	}
 	b.comparePicture(key)
-	return &authenticator{secret: secret, now: time.Now}
+	return &authenticator{secret: secret, past: b.past, now: time.Now}
 }
 
 // comparePicture holds the code as the browser paints it, module by module, against the one that internal/otp draws for the key and
@@ -124,10 +125,10 @@ func modules(t *testing.T, picture []byte) (rows string, quiet float64) {
 	return b.String(), float64(clear) / module
 }
 
-// next is a code that was not typed before and that the site takes for ten seconds at least. The first one is the one before that of
-// the moment, so that a second one is there without waiting for the clock; only a test that begins at the very end of a step waits.
+// next is a code that was not typed before and that the site takes for ten seconds at least. The first one is the oldest that counts, so
+// that the next ones are there without waiting for the clock; only a test that begins at the very end of a step waits.
 func (a *authenticator) next() string {
-	a.last = max(a.last+1, otp.Step(a.now().Add(10*time.Second))-1)
+	a.last = max(a.last+1, otp.Step(a.now().Add(10*time.Second))-a.past)
 	<-time.After(time.Unix(a.last*int64(otp.Period/time.Second), 0).Sub(a.now()))
 	return otp.Code(a.secret, a.last)
 }

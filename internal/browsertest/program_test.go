@@ -38,8 +38,9 @@ type program struct {
 	setup  string // the link that it printed
 }
 
-// start runs the program on Caddyfile.example with ports and places of its own. site replaces the one word that guards the site.
-func start(t *testing.T, site string) *program {
+// start runs the program on Caddyfile.example with ports and places of its own. site replaces the one word that guards the site, settings
+// are added to those of the program.
+func start(t *testing.T, site string, settings ...string) *program {
 	t.Helper()
 	chromium(t) // before the work of building
 	path, err := buildProgram()
@@ -57,7 +58,7 @@ func start(t *testing.T, site string) *program {
 	config := string(example)
 	for _, change := range []struct{ old, new string }{
 		{"\tadmin localhost:2019\n", "\tadmin " + p.admin() + "\n"},
-		{"data_dir ./nightlatch-data", "data_dir " + filepath.Join(p.dir, "data")},
+		{"data_dir ./nightlatch-data", strings.Join(append(settings, "data_dir "+filepath.Join(p.dir, "data")), "\n\t\t")},
 		{"http://localhost:8080", p.origin},
 		{"127.0.0.1:8081", "127.0.0.1:" + application},
 		{"http://:8081", "http://:" + application},

@@ -39,6 +39,7 @@ type tab struct {
 	ctx      context.Context
 	origin   string
 	scripts  bool
+	past     int64 // how many earlier codes of an authenticator the site takes
 	window   viewport
 	status   int // of the page that is shown
 	page     snapshot
@@ -102,7 +103,7 @@ func (b *tab) secondTab() *tab {
 
 func openTab(t *testing.T, origin string, window chromedp.ContextOption) *tab {
 	t.Helper()
-	b := &tab{t: t, origin: origin, scripts: true}
+	b := &tab{t: t, origin: origin, scripts: true, past: 1}
 	var cancel context.CancelFunc
 	b.ctx, cancel = chromedp.NewContext(chromium(t), window, chromedp.WithListener(b.listen))
 	t.Cleanup(func() {
@@ -218,10 +219,15 @@ func (b *tab) open(address string) *tab {
 func (b *tab) fill(fields ...string) *tab {
 	b.t.Helper()
 	for i := 0; i < len(fields); i += 2 {
-		field := chromedp.CSS("#" + fields[i])
-		b.do(chromedp.Clear(field), chromedp.SendKeys(field, fields[i+1]))
+		typeInto(b, chromedp.CSS("#"+fields[i]), fields[i+1])
 	}
 	return b
+}
+
+// typeInto types over what a field holds.
+func typeInto[S chromedp.Selectable](b *tab, field S, text string) {
+	b.t.Helper()
+	b.do(chromedp.Focus(field), chromedp.Evaluate[chromedp.Void](`document.activeElement.select()`), chromedp.SendKeys(field, text))
 }
 
 // press presses the button or follows the link with these words.
@@ -231,7 +237,7 @@ func (b *tab) press(words string) *tab {
 }
 
 func named(words string) chromedp.Search {
-	return chromedp.Search(fmt.Sprintf(`//*[self::a or self::button][normalize-space()=%q]`, words))
+	return chromedp.Search(fmt.Sprintf(`//*[self::a or self::button or self::summary][normalize-space()=%[1]q or @aria-label=%[1]q]`, words))
 }
 
 // sees checks which page is shown, what it says, and that it is as every page of ours must be.

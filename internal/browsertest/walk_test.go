@@ -48,7 +48,7 @@ func walk(t *testing.T, scripts bool) {
 		t.Error("a wrong code changed the key, so what was scanned is worth nothing")
 	}
 	b.fill("code", phone.next()).press("Turn on").sees(200, "/_nightlatch/backup-codes", "Save your backup codes", "They are shown only now.").shoot("06-backup-codes")
-	codes := b.backupCodes()
+	codes := b.backupCodes("alice")
 	b.press("I have saved them").sees(200, "/", "You got through")
 	if got := b.text("td"); !strings.HasPrefix(got, "alice") {
 		t.Errorf("the application was told Remote-User %q, want alice", got)
@@ -117,7 +117,7 @@ func (b *tab) backTo(path string) *tab {
 }
 
 // backupCodes reads the codes off the page, and tries the three ways to keep them.
-func (b *tab) backupCodes() []string {
+func (b *tab) backupCodes(name string) []string {
 	b.t.Helper()
 	codes := regexp.MustCompile(`[0-9A-Z]{4}(-[0-9A-Z]{4}){3}`).FindAllString(b.page.Text, -1)
 	if len(codes) != 10 {
@@ -129,7 +129,7 @@ func (b *tab) backupCodes() []string {
 		b.save("06-backup-codes-on-paper")
 	}
 	b.onPaper(false)
-	for _, want := range append([]string{"Nightlatch: alice"}, codes...) {
+	for _, want := range append([]string{"Nightlatch: " + name}, codes...) {
 		if !strings.Contains(paper, want) {
 			b.t.Errorf("on paper there is no %q:\n%s", want, paper)
 		}
@@ -146,14 +146,14 @@ func (b *tab) backupCodes() []string {
 		}
 	}
 	if b.scripts {
-		b.keep(codes)
+		b.keep(name, codes)
 	}
 	return codes
 }
 
-func (b *tab) keep(codes []string) {
+func (b *tab) keep(name string, codes []string) {
 	b.t.Helper()
-	want := "Nightlatch: alice\r\n\r\n" + strings.Join(codes, "\r\n") + "\r\n"
+	want := "Nightlatch: " + name + "\r\n\r\n" + strings.Join(codes, "\r\n") + "\r\n"
 	home := chromedp.FromContext(b.ctx).BrowserContextID
 
 	// Where the browser does not allow it, the page says so.
