@@ -116,6 +116,7 @@ func TestSecurityPageSaysTheNumbers(t *testing.T) {
 			freeTries, inWords(firstWait), inWords(longestWait), stopAt),
 		fmt.Sprintf("finished a sign-in within %s is known to be theirs, the last %d of them", inWords(BrowserLife), knownMost),
 		fmt.Sprintf("Of people who share an address the first %d get a link", resetPeople),
+		fmt.Sprintf("when %d such questions wait already, everybody gets 503", maxTasks),
 		fmt.Sprintf("with a queue of %d; then the answer is 503", hashQueue),
 		fmt.Sprintf("at most %d factors of one method, %d sessions, %d trusted browsers. A sign-in in progress lasts %s",
 			maxFactors, maxSessions, maxTrusted, inWords(attemptLife)),
