@@ -8,6 +8,7 @@ var english = words{
 	Tag:    "en",
 	Name:   "English",
 	Dir:    "ltr",
+	colon:  ": ",
 	moment: "2 January 2006, 15:04 UTC",
 	months: [12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
 

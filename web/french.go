@@ -10,6 +10,7 @@ var french = words{
 	Tag:    "fr",
 	Name:   "Français",
 	Dir:    "ltr",
+	colon:  "\u00a0: ",
 	moment: "2 January 2006 à 15:04 UTC",
 	months: [12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"},
 

@@ -9,6 +9,7 @@ var german = words{
 	Tag:    "de",
 	Name:   "Deutsch",
 	Dir:    "ltr",
+	colon:  ": ",
 	moment: "2. January 2006, 15:04 UTC",
 	months: [12]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"},
 

@@ -20,6 +20,7 @@ type words struct {
 	Tag    string // BCP 47
 	Name   string // as its speakers call it
 	Dir    string // of the script: ltr or rtl
+	colon  string // between a label and what it labels, with its spaces
 	moment string // how a moment is written, as a layout of package time
 	months [12]string
 

@@ -64,6 +64,8 @@ type paper struct {
 	Facts                                 []struct{ Label, Value string }
 	Advice                                []string
 	Account, AccountText                  string
+
+	colon string
 }
 
 //go:embed letter.html
@@ -102,7 +104,7 @@ func (l Letter) write() paper {
 	}
 	p := paper{
 		Lang: v.Tag, Dir: v.Dir, Brand: brand, Subject: v.say(l.Subject, brand), Lead: v.say(l.Lead, args...), Code: oneLine(l.Code, longestValue),
-		Link: l.Link, LinkText: v.say(l.LinkText), Account: l.Account, AccountText: v.say(ToAccount),
+		Link: l.Link, LinkText: v.say(l.LinkText), Account: l.Account, AccountText: v.say(ToAccount), colon: v.colon,
 	}
 	for _, f := range l.Facts {
 		value := chosen(f.Value)
@@ -125,16 +127,17 @@ func (p paper) text() string {
 			b.WriteString(s + "\n\n")
 		}
 	}
+	before := strings.TrimRight(p.colon, " ") + "\n" // a link, which has a line of its own
 	paragraph(p.Brand)
 	paragraph(p.Lead)
 	if p.Code != "" {
 		paragraph("    " + p.Code)
 	}
 	if p.Link != "" {
-		paragraph(p.LinkText + ":\n" + p.Link)
+		paragraph(p.LinkText + before + p.Link)
 	}
 	for _, f := range p.Facts {
-		b.WriteString(f.Label + ": " + f.Value + "\n")
+		b.WriteString(f.Label + p.colon + f.Value + "\n")
 	}
 	if len(p.Facts) > 0 {
 		b.WriteString("\n")
@@ -143,7 +146,7 @@ func (p paper) text() string {
 		paragraph(a)
 	}
 	if p.Account != "" {
-		paragraph(p.AccountText + ":\n" + p.Account)
+		paragraph(p.AccountText + before + p.Account)
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }

@@ -71,6 +71,21 @@ func TestML6BothPartsOfALetterSayTheSame(t *testing.T) {
 	}
 }
 
+// Labels are set off as the language does it.
+func TestColonsOfALetter(t *testing.T) {
+	for language, want := range map[string]string{
+		"en": "\nAccount: alice\n", "de": "\nKonto: alice\n", "fr": "\nCompte\u00a0: alice\n", "es": "\nCuenta: alice\n", "pt": "\nConta: alice\n",
+		"ja": "\nアカウント：alice\n", "zh-Hans": "\n账户：alice\n",
+	} {
+		l := whole(language)
+		_, text, _ := mustRender(t, l)
+		link := l.voice().say(MailResetLink) + strings.TrimRight(l.voice().colon, " ") + "\n" + l.Link + "\n"
+		if !strings.Contains(text, want) || !strings.Contains(text, link) {
+			t.Errorf("%s: got\n%s\nwant %q and %q in it", language, text, want, link)
+		}
+	}
+}
+
 // Whoever reads a letter is not told of, and no color is set that a dark screen would make unreadable.
 func TestLetterFetchesNothing(t *testing.T) {
 	_, _, markup := mustRender(t, whole("en"))

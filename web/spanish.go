@@ -10,6 +10,7 @@ var spanish = words{
 	Tag:    "es",
 	Name:   "Español",
 	Dir:    "ltr",
+	colon:  ": ",
 	moment: "2 de January de 2006, 15:04 UTC",
 	months: [12]string{"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"},
 
