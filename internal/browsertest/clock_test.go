@@ -45,16 +45,21 @@ func newHouse(t *testing.T) (*authtest.Bench, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return bench, overTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		v := visit.Visit{URL: r.URL, Address: authtest.Client.Address, Transport: visit.Secure}
 		if err := site.ServeHTTP(w, r, v, application); err != nil {
 			t.Errorf("%s: %v", r.URL, err)
 		}
-	}))
-	front.Config.ErrorLog = log.New(io.Discard, "", 0) // Chromium tries each connection once before it overlooks the certificate
-	front.StartTLS()
-	t.Cleanup(front.Close)
-	return bench, front
+	})
+}
+
+func overTLS(t *testing.T, serve http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(serve)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // Chromium tries each connection once before it overlooks the certificate
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
 }
 
 func application(w http.ResponseWriter, r *http.Request, _ *auth.Session) error {
