@@ -288,6 +288,42 @@ func TestChoosingAgainWithinHalfAMinute(t *testing.T) {
 	}
 }
 
+// TestOT9CodeOfAFactorConfirmsNoOther: the proofs run out in the middle of an enrollment, a code is sent to the old phone to prove the
+// person again, and is not used. It must not confirm the new one.
+func TestOT9CodeOfAFactorConfirmsNoOther(t *testing.T) {
+	b := mailBench(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	old, _ := alice.Add(t, bySMS("+4915100000001"))
+	b.Clock.Move(5 * time.Minute)
+	pr, err := b.AddFactor(bg, alice.Client(), alice.Session, bySMS("+4915100000002"))
+	pr = wantStep(t, pr, err, auth.StepEnroll, "adding a phone")
+	b.Clock.Move(5 * time.Minute)
+	b.Sent()
+	pr, err = b.ReenterPassword(bg, alice.Client(), pr.Attempt, alice.Password)
+	pr = wantStep(t, pr, err, auth.StepCode, "the password again")
+	if err := b.SendCode(bg, alice.Client(), pr.Attempt, auth.Webhook, old.ID); err != nil {
+		t.Fatal(err)
+	}
+	code := b.Await(t, auth.MessageCode).Code
+	pr, err = b.Code(bg, alice.Client(), pr.Attempt, auth.TOTP, alice.Code())
+	pr = wantStep(t, pr, err, auth.StepEnroll, "a code of the authenticator instead")
+	_, err = b.ConfirmEnrollment(bg, alice.Client(), pr.Attempt, code)
+	wantKind(t, err, auth.CodeGone, "the code of the old phone for the new one")
+	if v, err := b.Attempt(bg, pr.Attempt); err != nil || v.Sent != nil {
+		t.Errorf("the page that waits for the new phone's code shows the old phone's: %+v, %v", v.Sent, err)
+	}
+	b.Clock.Move(30 * time.Second)
+	if err := b.SendCode(bg, alice.Client(), pr.Attempt, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	m := b.Await(t, auth.MessageEnroll)
+	if m.To != "+4915100000002" {
+		t.Errorf("the next code goes to %s", m.To)
+	}
+	pr, err = b.ConfirmEnrollment(bg, alice.Client(), pr.Attempt, m.Code)
+	wantStep(t, pr, err, auth.StepDone, "the code of the new phone")
+}
+
 // TestMF12FirstFactorByMail: the first factor of a person, whatever it is, makes the backup codes and ends what a password alone opened.
 func TestMF12FirstFactorByMail(t *testing.T) {
 	b := mailBench(t)
