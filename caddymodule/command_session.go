@@ -53,30 +53,34 @@ func sessionList(t *target) *cobra.Command {
 
 func sessionRevoke(t *target) *cobra.Command {
 	var user string
-	var asJSON bool
+	var all, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "revoke (ID | --user NAME)",
-		Short: "Ends one session, or all of a user",
+		Use:   "revoke (ID | --user NAME | --all)",
+		Short: "Ends one session, all of a user, or all of everybody",
 		Args:  cobra.ArbitraryArgs,
 	}
 	cmd.Flags().StringVar(&user, "user", "", "End all sessions of this user")
+	cmd.Flags().BoolVar(&all, "all", false, "End all sessions of everybody")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
-		case cmd.Flags().Changed("user") && len(args) > 0:
-			return finish(cmd, usagef("name a session or a user, not both"))
+		case cmd.Flags().Changed("user") && len(args) > 0, all && (cmd.Flags().Changed("user") || len(args) > 0):
+			return finish(cmd, usagef("name a session or a user or --all, not several"))
 		case cmd.Flags().Changed("user") && user == "":
 			return finish(cmd, usagef("--user is empty"))
-		case user == "":
+		case user == "" && !all:
 			if err := arguments("ID")(cmd, args); err != nil {
 				return err
 			}
 		}
 		return t.on(func(cmd *cobra.Command, args []string, c admin.Client) error {
 			n, err := 1, error(nil)
-			if user != "" {
+			switch {
+			case all:
+				n, err = c.RevokeAllSessions(cmd.Context())
+			case user != "":
 				n, err = c.RevokeSessions(cmd.Context(), user)
-			} else {
+			default:
 				err = c.RevokeSession(cmd.Context(), args[0])
 			}
 			if err != nil {

@@ -30,6 +30,7 @@ func userCommand(t *target) *cobra.Command {
 		userAct(t, "enable NAME", "Lets a disabled user in again", "enabled", admin.Client.EnableUser),
 		userAct(t, "unlock NAME", "Clears what stopped a user after too many wrong tries", "unlocked", admin.Client.UnlockUser),
 		userReset(t),
+		userResetPassword(t),
 		userDelete(t),
 	)
 	return cmd
@@ -230,6 +231,38 @@ For a user who has not accepted the invite yet it prints a new invite.
 			}
 			p := printer{w: cmd.OutOrStdout()}
 			p.linef("The second factors of %s are gone and their sessions have ended. This link works once; with it they enroll again:", args[0])
+			p.link(link)
+			return p.err
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func userResetPassword(t *target) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "reset-password NAME",
+		Short: "Prints a link with which a user sets a new password",
+		Long: `
+Prints a link that works once and for 30 minutes, through which the person sets
+a new password. That ends their sessions; their second factors stay, and are
+asked for at the next sign-in. Until the link is used nothing changes. Hand it
+over in person or by a channel that you trust.
+
+For a user who has not accepted the invite yet it prints a new invite.
+`,
+		Args: arguments("NAME"),
+		RunE: t.on(func(cmd *cobra.Command, args []string, c admin.Client) error {
+			link, err := c.ResetPassword(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), admin.PasswordReset{Reset: link})
+			}
+			p := printer{w: cmd.OutOrStdout()}
+			p.linef("This link works once; with it %s sets a new password:", args[0])
 			p.link(link)
 			return p.err
 		}),

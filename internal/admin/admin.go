@@ -74,9 +74,11 @@ var routes = []struct {
 	{"POST /nightlatch/users/{name}/disable", http.StatusNoContent, nil, false, disableUser},
 	{"POST /nightlatch/users/{name}/enable", http.StatusNoContent, nil, false, enableUser},
 	{"POST /nightlatch/users/{name}/reset-2fa", http.StatusCreated, nil, false, resetTwoFactor},
+	{"POST /nightlatch/users/{name}/reset-password", http.StatusCreated, nil, false, resetPassword},
 	{"POST /nightlatch/users/{name}/unlock", http.StatusNoContent, nil, false, unlockUser},
 	{"DELETE /nightlatch/users/{name}/sessions", http.StatusOK, nil, false, revokeSessions},
 	{"GET /nightlatch/sessions", http.StatusOK, []string{"user"}, false, listSessions},
+	{"DELETE /nightlatch/sessions", http.StatusOK, nil, false, revokeAllSessions},
 	{"DELETE /nightlatch/sessions/{id}", http.StatusNoContent, nil, false, revokeSession},
 	{"GET /nightlatch/events", http.StatusOK, []string{"user", "limit"}, false, listEvents},
 	{"POST /nightlatch/setup-link", http.StatusCreated, nil, false, setupLink},
@@ -235,12 +237,22 @@ func resetTwoFactor(c call) (any, error) {
 	return Reset{Reenroll: c.link(made)}, err
 }
 
+func resetPassword(c call) (any, error) {
+	made, err := c.svc.NewResetLink(c.Context(), c.client, c.PathValue("name"))
+	return PasswordReset{Reset: c.link(made)}, err
+}
+
 func unlockUser(c call) (any, error) {
 	return nil, c.svc.Unlock(c.Context(), c.client, c.PathValue("name"))
 }
 
 func revokeSessions(c call) (any, error) {
 	n, err := c.svc.RevokeSessions(c.Context(), c.client, c.PathValue("name"))
+	return Revoked{Sessions: n}, err
+}
+
+func revokeAllSessions(c call) (any, error) {
+	n, err := c.svc.RevokeAllSessions(c.Context(), c.client)
 	return Revoked{Sessions: n}, err
 }
 

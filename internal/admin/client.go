@@ -64,6 +64,13 @@ func (c Client) ResetTwoFactor(ctx context.Context, name string) (Link, error) {
 	return reset.Reenroll, err
 }
 
+// ResetPassword returns a link through which a user sets a new password.
+func (c Client) ResetPassword(ctx context.Context, name string) (Link, error) {
+	var reset PasswordReset
+	err := c.call(ctx, http.MethodPost, nil, &reset, "users", name, "reset-password")
+	return reset.Reset, err
+}
+
 // UnlockUser clears what stopped a user's factors after too many wrong tries.
 func (c Client) UnlockUser(ctx context.Context, name string) error {
 	return c.call(ctx, http.MethodPost, nil, nil, "users", name, "unlock")
@@ -88,6 +95,13 @@ func (c Client) RevokeSession(ctx context.Context, id string) error {
 func (c Client) RevokeSessions(ctx context.Context, user string) (int, error) {
 	var revoked Revoked
 	err := c.call(ctx, http.MethodDelete, nil, &revoked, "users", user, "sessions")
+	return revoked.Sessions, err
+}
+
+// RevokeAllSessions ends all sessions of everybody and says how many there were.
+func (c Client) RevokeAllSessions(ctx context.Context) (int, error) {
+	var revoked Revoked
+	err := c.call(ctx, http.MethodDelete, nil, &revoked, "sessions")
 	return revoked.Sessions, err
 }
 

@@ -42,6 +42,11 @@ type Reset struct {
 	Reenroll Link `json:"re_enroll"`
 }
 
+// PasswordReset is the answer to a reset of somebody's password, which stays until the link is used.
+type PasswordReset struct {
+	Reset Link `json:"reset"`
+}
+
 // Link is a one-time link. It is the one secret that this API gives out, once, to whoever just asked for it to be made.
 type Link struct {
 	Kind    auth.LinkKind `json:"kind"`

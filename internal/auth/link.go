@@ -18,7 +18,7 @@ const (
 	SetupLink    LinkKind = "setup"     // makes the first administrator; 1 hour
 	InviteLink   LinkKind = "invite"    // sets the password of a new user and enrolls; 24 hours
 	ReenrollLink LinkKind = "re-enroll" // after an operator's reset: enrolls again, with the password; 1 hour
-	ResetLink    LinkKind = "reset"     // mailed to somebody who forgot the password: sets a new one; 30 minutes
+	ResetLink    LinkKind = "reset"     // for somebody who forgot the password, by mail or from an operator: sets a new one; 30 minutes
 )
 
 // Link is what a page may show of a one-time link before it is used. Looking at a link consumes nothing.
@@ -41,6 +41,7 @@ type linkRecord struct {
 	UserID  string    `json:"user_id,omitempty"` // empty for setup
 	Expires time.Time `json:"expires"`
 	Used    bool      `json:"used,omitempty"`
+	Mailed  bool      `json:"mailed,omitempty"` // anybody could ask for it, and it went to the mailbox of the account
 }
 
 var linkLife = map[LinkKind]time.Duration{
@@ -53,8 +54,12 @@ var linkLife = map[LinkKind]time.Duration{
 // newestSetupKey holds the digest of the newest setup link, as userRecord.Invite does for a person: a newer link kills the older.
 const newestSetupKey = "setup-link"
 
-// newLink makes a link for u, which it saves, or for setup when u is nil.
+// newLink makes a link that an operator hands out, for u, which it saves, or for setup when u is nil.
 func (t *tx) newLink(kind LinkKind, u *userRecord) (NewLink, error) {
+	return t.makeLink(kind, u, false)
+}
+
+func (t *tx) makeLink(kind LinkKind, u *userRecord, mailed bool) (NewLink, error) {
 	made := NewLink{Token: rand.Text(), Kind: kind, Expires: t.now.Add(linkLife[kind]).UTC()}
 	r := linkRecord{Kind: kind, Expires: made.Expires}
 	d := digest([]byte(made.Token))
@@ -65,12 +70,14 @@ func (t *tx) newLink(kind LinkKind, u *userRecord) (NewLink, error) {
 		t.event(Event{Type: EventLinkMade, Actor: operator, Outcome: success, Detail: string(kind)})
 	} else {
 		r.UserID = u.ID
-		actor := operator
 		if kind == ResetLink {
-			// Anybody may ask for one, so it has a place of its own: it must not kill what an operator has handed out.
-			u.Reset, actor = d, "anonymous"
+			u.Reset = d
 		} else {
 			u.Invite = d
+		}
+		actor := operator
+		if mailed {
+			r.Mailed, actor = true, "anonymous"
 		}
 		t.eventFor(u, Event{Type: EventLinkMade, Actor: actor, Outcome: success, Detail: string(kind)})
 		if err := t.saveUser(u); err != nil {
@@ -139,16 +146,16 @@ func (s *Service) openLink(t store.Tx, token string, now time.Time) (linkRecord,
 }
 
 // useLink opens a link of the given kind and marks it used.
-func (t *tx) useLink(token string, kind LinkKind) (*userRecord, error) {
+func (t *tx) useLink(token string, kind LinkKind) (linkRecord, *userRecord, error) {
 	l, u, err := t.s.openLink(t, token, t.now)
 	if err != nil {
-		return nil, err
+		return l, nil, err
 	}
 	if l.Kind != kind {
-		return nil, fail(LinkGone)
+		return l, nil, fail(LinkGone)
 	}
 	l.Used = true
-	return u, put(t, "link/"+digest([]byte(token)), l, l.Expires)
+	return l, u, put(t, "link/"+digest([]byte(token)), l, l.Expires)
 }
 
 // Link says what a link is for, so that a page can be shown. Mail scanners and browsers that look ahead consume nothing by it.
@@ -199,7 +206,7 @@ func (s *Service) Setup(ctx context.Context, c Client, token string, name, passw
 		return p, classify(err)
 	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
-		if _, err := t.useLink(token, SetupLink); err != nil {
+		if _, _, err := t.useLink(token, SetupLink); err != nil {
 			return p, err
 		}
 		u, err := t.createUser(NewUser{Name: canonical, Admin: true}, hash)
@@ -225,7 +232,7 @@ func (s *Service) AcceptInvite(ctx context.Context, c Client, token, password st
 		return p, classify(err)
 	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
-		u, err := t.useLink(token, InviteLink)
+		_, u, err := t.useLink(token, InviteLink)
 		if err != nil {
 			return p, err
 		}

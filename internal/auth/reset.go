@@ -101,12 +101,38 @@ func (t *tx) mailReset(u *userRecord) error {
 	if _, err := t.reserve(limits); err != nil {
 		return full(err)
 	}
-	link, err := t.newLink(ResetLink, u)
+	if waits, err := t.operatorsReset(u); err != nil || waits {
+		return err // anybody can ask for mail, and must not kill by it what an operator has handed out
+	}
+	link, err := t.makeLink(ResetLink, u, true)
 	if err != nil {
 		return err
 	}
 	t.send(u, Message{Kind: MessageReset, Method: Email, To: u.Email, Token: link.Token, Expires: link.Expires})
 	return nil
+}
+
+// operatorsReset tells whether a link that an operator made still waits to be used.
+func (t *tx) operatorsReset(u *userRecord) (bool, error) {
+	l, found, err := get[linkRecord](t, "link/"+u.Reset)
+	return found && !l.Used && !l.Mailed && t.now.Before(l.Expires), err
+}
+
+// NewResetLink makes a link with which a person sets a new password, for an operator to hand over: an operator may begin a reset and never
+// chooses the password (ASVS 6.4.6). Nothing else changes until it is used. A person who has no password yet gets a new invite instead.
+func (s *Service) NewResetLink(ctx context.Context, c Client, name string) (link NewLink, err error) {
+	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
+		if u.Disabled {
+			return failf(Disabled, "the user %q is disabled, and no link would open: enable the account first", u.Name)
+		}
+		kind := ResetLink
+		if u.Password == "" {
+			kind = InviteLink
+		}
+		link, err = t.newLink(kind, u)
+		return err
+	})
+	return link, err
 }
 
 // ResetPassword takes the link and sets a new password. It ends all sessions and the trust in browsers, and signs nobody in. The counters
@@ -124,12 +150,12 @@ func (s *Service) ResetPassword(ctx context.Context, c Client, token, plain stri
 		return classify(err)
 	}
 	return s.update(ctx, c, func(t *tx) error {
-		u, err := t.useLink(token, ResetLink)
+		l, u, err := t.useLink(token, ResetLink)
 		if err != nil {
 			return err
 		}
 		u.setPassword(hash)
-		u.MailedPassword = true
+		u.MailedPassword = u.MailedPassword || l.Mailed
 		t.eventFor(u, Event{Type: EventPasswordReset, Outcome: success})
 		t.notify(u, Message{Kind: NoticePasswordReset})
 		if err := t.endElsewhere(u, "", u.Name, "the password was reset"); err != nil {

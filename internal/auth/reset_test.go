@@ -550,3 +550,53 @@ func TestRE6AddressesThatLookAlike(t *testing.T) {
 		t.Errorf("sent to %q", m.To)
 	}
 }
+
+// TestASVS6_4_6OperatorsBeginAResetAndChooseNoPassword: the link that an operator hands over sets a password once, is not killed by
+// strangers who ask for mail, and does not make mail any weaker as a second factor.
+func TestASVS6_4_6OperatorsBeginAResetAndChooseNoPassword(t *testing.T) {
+	b := mailBench(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.com"})
+	link, err := b.NewResetLink(t.Context(), auth.Client{}, "alice")
+	if err != nil || link.Kind != auth.ResetLink {
+		t.Fatalf("making the link: %+v, %v", link, err)
+	}
+	if _, err := b.Session(t.Context(), alice.Session); err != nil {
+		t.Errorf("the session before the link is used: %v", err)
+	}
+	if err := b.RequestReset(t.Context(), elsewhere(1), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range settle(t, b, "settler") {
+		if m.Kind == auth.MessageReset {
+			t.Error("a stranger's request sent a link beside the operator's")
+		}
+	}
+	alice.Password = "umbrella under a narrow bridge"
+	if err := b.ResetPassword(t.Context(), authtest.Client, link.Token, alice.Password); err != nil {
+		t.Fatalf("using the operator's link: %v", err)
+	}
+	wantKind(t, b.ResetPassword(t.Context(), authtest.Client, link.Token, alice.Password), auth.LinkGone, "RE-2: a second time")
+	_, err = b.Session(t.Context(), alice.Session)
+	wantKind(t, err, auth.NotSignedIn, "the session from before")
+	if p := alice.EnterPassword(t); p.Step != auth.StepCode {
+		t.Errorf("the sign-in after it stands at %q, want the code", p.Step)
+	}
+	b.AddUser(t, auth.NewUser{Name: "shut"})
+	if err := b.SetDisabled(t.Context(), auth.Client{}, "shut", true); err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.NewResetLink(t.Context(), auth.Client{}, "shut")
+	wantKind(t, err, auth.Disabled, "RE-9: for a disabled account")
+}
+
+func TestASVS7_4_5EverybodyIsSignedOut(t *testing.T) {
+	b := authtest.New(t)
+	alice, bob := b.Enroll(t, auth.NewUser{Name: "alice"}), b.Enroll(t, auth.NewUser{Name: "bob"})
+	if n, err := b.RevokeAllSessions(t.Context(), auth.Client{}); err != nil || n != 2 {
+		t.Errorf("ending all sessions: %d, %v, want 2", n, err)
+	}
+	for _, p := range []*authtest.Person{alice, bob} {
+		_, err := b.Session(t.Context(), p.Session)
+		wantKind(t, err, auth.NotSignedIn, "the session of "+p.Name)
+	}
+}

@@ -386,6 +386,23 @@ func (s *Service) RevokeSessions(ctx context.Context, c Client, name string) (n 
 	return n, err
 }
 
+// RevokeAllSessions ends all sessions of everybody, one person after the other, and returns how many there were. Who signs in meanwhile
+// may stay.
+func (s *Service) RevokeAllSessions(ctx context.Context, c Client) (n int, err error) {
+	users, err := s.Users(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, u := range users {
+		ended, err := s.RevokeSessions(ctx, c, u.Name)
+		if err != nil && KindOf(err) != NotFound {
+			return n, err
+		}
+		n += ended
+	}
+	return n, nil
+}
+
 // Sessions lists the running sessions of one person, or of everybody when name is empty.
 func (s *Service) Sessions(ctx context.Context, name string) (list []SessionInfo, err error) {
 	err = s.view(ctx, func(t store.Tx) error {
