@@ -226,11 +226,11 @@ func testActs(t *testing.T, svc *auth.Service, c admin.Client) {
 		t.Errorf("revoking all of none: %d, %v", n, err)
 	}
 
-	link, err := c.ResetPassword(ctx, "ada")
+	forgot, err := c.ResetPassword(ctx, "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := svc.Link(ctx, strings.TrimPrefix(link.Path, "/_nightlatch/reset/")); err != nil || got.Kind != auth.ResetLink {
+	if got, err := svc.Link(ctx, strings.TrimPrefix(forgot.Path, "/_nightlatch/reset/")); err != nil || got.Kind != auth.ResetLink {
 		t.Errorf("the reset link opens as %+v, %v", got, err)
 	}
 	if n, err := c.RevokeAllSessions(ctx); err != nil || n != 0 {
