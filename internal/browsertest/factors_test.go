@@ -104,9 +104,9 @@ func secondFactors(t *testing.T, scripts bool) {
 	b.fill("code", tablet.next()).press("Continue").sees(200, "/", "dora")
 
 	// Names, and what is not needed any more.
-	b.account().press("Change: Mobile").sees(200, b.page.Path, "Second factor", "Mobile", "Text message").shoot("54-factor")
+	b.account().press("Change: Mobile (Second factor)").sees(200, b.page.Path, "Second factor", "Mobile", "Text message").shoot("54-factor")
 	b.fill("name", "Work phone").press("Save the name").sees(200, "/_nightlatch/account", "The name is saved.", "Work phone").saysNot("Mobile").shoot("55-renamed")
-	b.press("Change: Tablet").sees(200, b.page.Path, "Second factor", "Tablet")
+	b.press("Change: Tablet (Second factor)").sees(200, b.page.Path, "Second factor", "Tablet")
 	b.press("Remove").sees(200, "/_nightlatch/account", "The second factor is removed. You were signed out everywhere else.").saysNot("Tablet").shoot("56-removed")
 	mails.notice("Tablet")
 

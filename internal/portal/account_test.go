@@ -48,7 +48,7 @@ func (b *browser) isSignedOut() {
 	b.get(account).sees(200, "/_nightlatch/sign-in")
 }
 
-var factorLink = regexp.MustCompile(`href="(/_nightlatch/factor/[^"]+)" aria-label="Change: ([^"]+)"`)
+var factorLink = regexp.MustCompile(`href="(/_nightlatch/factor/[^"]+)" aria-label="Change: ([^"]+) \(Second factor\)"`)
 
 // factorPage is the address of the page of a second factor, by its name on the account page.
 func (b *browser) factorPage(name string) string {
