@@ -145,3 +145,37 @@ func TestOutOfOrder(t *testing.T) {
 	bench.Store.FailUpdates(nil)
 	b.leads(chromedp.Reload()).sees(200, "/_nightlatch/second-factor")
 }
+
+// Somebody whose one second factor is their mailbox gets a code without asking, another one after half a minute, and only the newest counts.
+func TestResend(t *testing.T) {
+	bench, front := newHouse(t)
+	bench.WithMail()
+	bob := bench.EnrollWith(t, auth.NewUser{Name: "bob", Email: "bob@example.com"}, auth.NewFactor{Method: auth.Email})
+	bench.Sent()
+	const page = "/_nightlatch/second-factor"
+	b := newTab(t, front.URL)
+	b.open("/page").fill("name", "bob", "password", bob.Password).press("Sign in").
+		sees(200, page, "We sent a code by e-mail to b•••@example.com.").shoot("36-mailed-at-once")
+	first := bench.Await(t, auth.MessageCode)
+	b.press("Send another code").sees(429, page+"/send", "A code was sent only a short time ago, or too many were. Wait 30 seconds, then have another one sent.").shoot("37-too-soon")
+	bench.Clock.Move(29 * time.Second)
+	b.press("Send another code").sees(429, page+"/send", "Wait one second")
+	bench.Clock.Move(time.Second)
+	b.press("Send another code").sees(200, page, "We sent a code by e-mail to b•••@example.com.")
+	second := bench.Await(t, auth.MessageCode)
+	b.fill("code", first.Code).press("Continue").refused(403, page, "This code is not right. Type the newest one that was sent to you.", "code")
+	b.fill("code", second.Code).press("Continue").sees(200, "/page", "bob sees /page")
+}
+
+// A browser is trusted for as long as the person was told, and not a minute longer.
+func TestTrustRunsOut(t *testing.T) {
+	bench, front := newHouse(t)
+	bench.Configure(func(s *auth.Settings) { s.Trust = 30 * 24 * time.Hour })
+	alice := bench.Enroll(t, auth.NewUser{Name: "alice"})
+	b := newTab(t, front.URL)
+	b.open("/page").fill("name", "alice", "password", alice.Password).press("Sign in").check("trust").fill("code", alice.Code()).press("Continue").sees(200, "/page", "alice sees /page")
+	bench.Clock.Move(30*24*time.Hour - time.Minute)
+	b.open("/page").fill("name", "alice", "password", alice.Password).press("Sign in").sees(200, "/page", "alice sees /page")
+	bench.Clock.Move(24 * time.Hour)
+	b.open("/page").fill("name", "alice", "password", alice.Password).press("Sign in").sees(200, "/_nightlatch/second-factor", "six digits")
+}
