@@ -21,7 +21,7 @@ func showAccount(q *request) {
 	}
 	page := web.Account{
 		Frame:          q.frame(),
-		Token:          q.formFor(signOutForm).Token,
+		Token:          q.tokenFor(signOutForm),
 		Done:           q.wasDone(),
 		UserName:       u.Name,
 		FullName:       u.FullName,
@@ -34,7 +34,7 @@ func showAccount(q *request) {
 	for _, f := range u.Factors {
 		page.Factors = append(page.Factors, factor(f))
 	}
-	q.page(http.StatusOK, page)
+	q.show(http.StatusOK, page)
 }
 
 // factor is how a second factor is shown.

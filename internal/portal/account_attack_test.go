@@ -216,7 +216,7 @@ func TestMF12TheActItselfJudges(t *testing.T) {
 		w := httptest.NewRecorder()
 		act(&request{
 			Request: r, w: w, visit: secure(r), portal: d.Portal, pattern: "POST", auth: d.Bench.Service, form: sane(alice), query: url.Values{},
-			bound: alice.Session, own: own,
+			ticket: alice.Session, own: own, page: pageOf(path),
 		})
 		if got := w.Header().Get("Location"); w.Code != 303 || got != sudoFor(pageOf(path)) {
 			t.Errorf("%s: got %d to %q, want %q", path, w.Code, got, sudoFor(pageOf(path)))

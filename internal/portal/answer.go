@@ -24,27 +24,27 @@ type outcome struct {
 	password web.Message // instead of text, where a password was typed
 	named    web.Message // instead of text, where the page says whose password it asks for
 	title    web.Message
-	link     string // of a page of its own: where to go next, under visit.Prefix
+	next     string // of a page of its own: where to go, under visit.Prefix
 }
 
 // outcomes is the one table of what people are told. What it does not name is told as Unavailable, but for StepUpNeeded, which leads on.
 var outcomes = map[auth.Kind]outcome{
 	auth.Unavailable:      {status: http.StatusServiceUnavailable, title: web.UnavailableTitle, text: web.Unavailable},
-	auth.NotSignedIn:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
+	auth.NotSignedIn:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, next: "sign-in"},
 	auth.WrongCredentials: {status: http.StatusForbidden, text: web.WrongCredentials, named: web.WrongPassword},
 	auth.WrongCode:        {status: http.StatusForbidden, text: web.WrongCode, backup: web.WrongBackupCode, sent: web.WrongSentCode},
 	auth.UsedCode:         {status: http.StatusForbidden, text: web.UsedCode, backup: web.UsedBackupCode},
 	auth.TooManyTries:     {status: http.StatusTooManyRequests, text: web.TooManyTries},
 	auth.Stopped:          {status: http.StatusForbidden, text: web.Stopped, backup: web.StoppedBackupCodes, password: web.StoppedPassword},
-	auth.AttemptGone:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, link: "sign-in"},
-	auth.OutOfOrder:       {status: http.StatusConflict, title: web.OldFormTitle, text: web.OldForm, link: "sign-in"},
-	auth.LinkGone:         {status: http.StatusGone, title: web.LinkGoneTitle, text: web.LinkGone, link: "sign-in"},
+	auth.AttemptGone:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, next: "sign-in"},
+	auth.OutOfOrder:       {status: http.StatusConflict, title: web.OldFormTitle, text: web.OldForm, next: "sign-in"},
+	auth.LinkGone:         {status: http.StatusGone, title: web.LinkGoneTitle, text: web.LinkGone, next: "sign-in"},
 	auth.LinkNeeded:       {status: http.StatusForbidden, text: web.LinkNeeded},
 	auth.NameTaken:        {status: http.StatusConflict, text: web.NameTaken},
 	auth.BadName:          {status: http.StatusUnprocessableEntity, text: web.BadName},
 	auth.BadPassword:      {status: http.StatusUnprocessableEntity}, // one sentence for each reason, below
-	auth.BadInput:         {status: http.StatusBadRequest, title: web.BadRequestTitle, text: web.BadRequest, link: "sign-in"},
-	auth.NotFound:         {status: http.StatusNotFound, title: web.NotFoundTitle, text: web.NotFound, link: "account"},
+	auth.BadInput:         {status: http.StatusBadRequest, title: web.BadRequestTitle, text: web.BadRequest, next: "sign-in"},
+	auth.NotFound:         {status: http.StatusNotFound, title: web.NotFoundTitle, text: web.NotFound, next: "account"},
 	auth.AlreadyDone:      {status: http.StatusConflict, text: web.AlreadyDone},
 	auth.CodeGone:         {status: http.StatusForbidden, text: web.CodeGone},
 	auth.TriesSpent:       {status: http.StatusForbidden, text: web.TriesSpent},
@@ -85,10 +85,10 @@ func (q *request) refuse(err error, m auth.Method, again func(problem string) we
 		retryAfter(q.w, e.RetryAfter)
 	}
 	if o.title != "" {
-		q.notice(o.status, o.title, o.text, o.link, linkText(o.link))
+		q.notice(o.status, o.title, o.text, o.next, linkText(o.next))
 		return
 	}
-	q.page(o.status, again(q.sentence(err, o, m)))
+	q.show(o.status, again(q.sentence(err, o, m)))
 }
 
 // sentence fills in what the error knows.
@@ -143,11 +143,11 @@ func (q *request) attemptGone() {
 		return
 	}
 	o := outcomes[auth.AttemptGone]
-	q.notice(o.status, o.title, o.text, o.link, linkText(o.link))
+	q.notice(o.status, o.title, o.text, o.next, linkText(o.next))
 }
 
-func linkText(link string) web.Message {
-	switch link {
+func linkText(path string) web.Message {
+	switch path {
 	case "":
 		return ""
 	case "account":

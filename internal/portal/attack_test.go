@@ -5,6 +5,7 @@ package portal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -115,14 +116,18 @@ var forms = map[string]purpose{
 var unbound = map[string]bool{"language": true}
 
 func TestFormsAreAllInTheTests(t *testing.T) {
-	names := map[string]bool{}
+	names, pages := map[string]bool{}, map[string]bool{}
 	for _, r := range routes() {
 		path := strings.NewReplacer("{token}", "TOKEN", "{id}", "ID").Replace(r.path)
+		pages[path] = pages[path] || r.method == http.MethodGet
 		if _, ok := forms[path]; r.method == http.MethodPost && !ok && !unbound[path] {
 			t.Errorf("POST %s is in no test", r.path)
 		}
 	}
-	for _, f := range forms {
+	for path, f := range forms {
+		if page := cmp.Or(strings.Replace(f.page, "{id}", "ID", 1), path); !pages[page] {
+			t.Errorf("the form of %s stands on %s, which is no page", path, page)
+		}
 		if names[f.name] {
 			t.Errorf("two forms have the purpose %q", f.name)
 		}

@@ -12,11 +12,11 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var backupCodesForm = purpose{"backup-codes", visit.Attempt}
+var backupCodesForm = purpose{name: "backup-codes", cookie: visit.Attempt}
 
 func showBackupCodes(q *request) {
 	if a, ok := q.at(auth.StepSaveCodes); ok {
-		q.page(http.StatusOK, web.BackupCodes{Frame: q.frame(), Form: q.formFor(backupCodesForm), UserName: a.UserName, Codes: a.Codes})
+		q.show(http.StatusOK, q.backupCodesPage(a, ""))
 	}
 }
 
@@ -26,21 +26,21 @@ func savedBackupCodes(q *request) {
 	if !ok {
 		return
 	}
-	p, err := q.auth.SavedCodes(q.Context(), q.client(), q.bound)
+	p, err := q.auth.SavedCodes(q.Context(), q.client(), q.ticket)
 	if err != nil {
-		q.refuse(err, "", func(problem string) web.Page {
-			form := q.formFor(backupCodesForm)
-			form.Problem = problem
-			return web.BackupCodes{Frame: q.frame(), Form: form, UserName: a.UserName, Codes: a.Codes}
-		})
+		q.refuse(err, "", func(problem string) web.Page { return q.backupCodesPage(a, problem) })
 		return
 	}
 	q.proceed(p)
 }
 
+func (q *request) backupCodesPage(a *auth.AttemptView, problem string) web.Page {
+	return web.BackupCodes{Frame: q.frame(), Form: q.formFor(backupCodesForm, problem), UserName: a.UserName, Codes: a.Codes}
+}
+
 // codeUsed ties the address of the page that tells how many codes are left to the session that used one. Without it a link on any
 // site could frighten people with "you used a backup code".
-var codeUsed = purpose{"backup-codes/used", visit.Session}
+var codeUsed = purpose{name: "backup-codes/used", cookie: visit.Session}
 
 // tellCodeUsed leads to the page that tells how many backup codes are left, and from there on to where the sign-in leads.
 func (q *request) tellCodeUsed(p auth.Progress) {
@@ -68,10 +68,10 @@ func showBackupCodeUsed(q *request) {
 		q.unavailable(err)
 		return
 	}
-	q.page(http.StatusOK, web.BackupCodeUsed{Frame: q.frame(), Left: u.CodesLeft, Continue: q.returnTo()})
+	q.show(http.StatusOK, web.BackupCodeUsed{Frame: q.frame(), Left: u.CodesLeft, Continue: q.returnTo()})
 }
 
-var newBackupCodesForm = purpose{"backup-codes/new", visit.Session}
+var newBackupCodesForm = purpose{name: "backup-codes/new", cookie: visit.Session}
 
 // showNewBackupCodes asks before the codes that somebody has on paper are made worthless. There are none without a second factor to stand
 // in for (OT-15).
@@ -80,19 +80,19 @@ func showNewBackupCodes(q *request) {
 		q.see("account")
 		return
 	}
-	q.page(http.StatusOK, web.NewBackupCodes{Frame: q.frame(), Form: q.formFor(newBackupCodesForm)})
+	q.show(http.StatusOK, q.newBackupCodesPage(""))
 }
 
 // newBackupCodes makes them; the next page shows them, once (OT-16).
 func newBackupCodes(q *request) {
-	p, err := q.auth.NewBackupCodes(q.Context(), q.client(), q.bound)
+	p, err := q.auth.NewBackupCodes(q.Context(), q.client(), q.ticket)
 	if err != nil {
-		q.refuse(err, "", func(problem string) web.Page {
-			form := q.formFor(newBackupCodesForm)
-			form.Problem = problem
-			return web.NewBackupCodes{Frame: q.frame(), Form: form}
-		})
+		q.refuse(err, "", q.newBackupCodesPage)
 		return
 	}
 	q.proceed(p)
+}
+
+func (q *request) newBackupCodesPage(problem string) web.Page {
+	return web.NewBackupCodes{Frame: q.frame(), Form: q.formFor(newBackupCodesForm, problem)}
 }

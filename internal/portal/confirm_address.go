@@ -11,12 +11,12 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var confirmAddressForm = purpose{"email/confirm", visit.Attempt}
+var confirmAddressForm = purpose{name: "email/confirm", cookie: visit.Attempt}
 
 // showConfirmAddress asks for the code that was mailed to a new address.
 func showConfirmAddress(q *request) {
 	if a, ok := q.at(auth.StepConfirmAddress); ok {
-		q.page(http.StatusOK, q.confirmAddressPage(a, ""))
+		q.show(http.StatusOK, q.confirmAddressPage(a, ""))
 	}
 }
 
@@ -25,7 +25,7 @@ func confirmAddress(q *request) {
 	if !ok {
 		return
 	}
-	p, err := q.auth.ConfirmAddress(q.Context(), q.client(), q.bound, unspaced(q.form.Get("code")))
+	p, err := q.auth.ConfirmAddress(q.Context(), q.client(), q.ticket, unspaced(q.form.Get("code")))
 	if err != nil {
 		q.refuse(err, auth.Email, func(problem string) web.Page {
 			page := q.confirmAddressPage(a, problem)
@@ -37,7 +37,7 @@ func confirmAddress(q *request) {
 	q.proceed(p)
 }
 
-var sendAddressForm = purpose{"email/send", visit.Attempt}
+var sendAddressForm = purpose{name: "email/send", page: "email/confirm", cookie: visit.Attempt}
 
 // sendAddress has another code mailed to the new address.
 func sendAddress(q *request) {
@@ -45,7 +45,7 @@ func sendAddress(q *request) {
 	if !ok {
 		return
 	}
-	if err := q.auth.SendCode(q.Context(), q.client(), q.bound, "", ""); err != nil {
+	if err := q.auth.SendCode(q.Context(), q.client(), q.ticket, "", ""); err != nil {
 		q.refuse(err, auth.Email, func(problem string) web.Page { return q.confirmAddressPage(a, problem) })
 		return
 	}
@@ -53,12 +53,10 @@ func sendAddress(q *request) {
 }
 
 func (q *request) confirmAddressPage(a *auth.AttemptView, problem string) web.ConfirmAddress {
-	form := q.formFor(confirmAddressForm)
-	form.Problem = problem
 	return web.ConfirmAddress{
-		Frame:     q.frameAt("email/confirm"),
-		Form:      form,
+		Frame:     q.frame(),
+		Form:      q.formFor(confirmAddressForm, problem),
 		Sent:      sentPage(a.Sent, ""),
-		SendToken: q.formFor(sendAddressForm).Token,
+		SendToken: q.tokenFor(sendAddressForm),
 	}
 }

@@ -27,7 +27,7 @@ var doneSentences = map[string]web.Message{
 
 // doneFor ties the address of a page that says what was done to the session and to the act. Without it a link on any site could have
 // our page say that the password was changed.
-func doneFor(act string) purpose { return purpose{"done/" + act, visit.Session} }
+func doneFor(act string) purpose { return purpose{name: "done/" + act, cookie: visit.Session} }
 
 // done leads to a page of ours, which says that an act is done. session is the value of a session cookie that is just being set; empty:
 // the one at hand stays.

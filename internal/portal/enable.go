@@ -16,10 +16,10 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var enableForm = purpose{"two-factor/enable", visit.Attempt}
+var enableForm = purpose{name: "two-factor/enable", cookie: visit.Attempt}
 
-// showEnable shows what is being enrolled, at first the key of a new authenticator app. A person who is signed in without a second factor is brought here by the gate,
-// and gets a step-up first.
+// showEnable shows what is being enrolled, at first the key of a new authenticator app. A person who is signed in without a second
+// factor is brought here by the gate, and gets a step-up first.
 func showEnable(q *request) {
 	a, err := q.attempt()
 	if err != nil {
@@ -35,7 +35,25 @@ func showEnable(q *request) {
 		return
 	}
 	if page, ok := q.enablePage(a); ok {
-		q.page(http.StatusOK, page)
+		q.show(http.StatusOK, page)
+	}
+}
+
+// beginEnrollment sets up the first second factor of somebody who is signed in: the gate has brought them here, or a link in the
+// application. Whoever has one finds the way to another on the account page.
+func (q *request) beginEnrollment() {
+	s, err := q.session()
+	switch {
+	case err != nil:
+		q.unavailable(err)
+	case s != nil && s.Enrolled:
+		q.see("account")
+	default:
+		returnTo := accountPath
+		if q.query.Has("return_to") {
+			returnTo = q.returnTo()
+		}
+		q.stepUp(auth.Requirement{Level: auth.LevelTwoFactor}, returnTo)
 	}
 }
 
@@ -44,7 +62,7 @@ func enable(q *request) {
 	if !ok {
 		return
 	}
-	p, err := q.auth.ConfirmEnrollment(q.Context(), q.client(), q.bound, unspaced(q.form.Get("code")))
+	p, err := q.auth.ConfirmEnrollment(q.Context(), q.client(), q.ticket, unspaced(q.form.Get("code")))
 	if err != nil {
 		q.refuseEnrollment(a, err, true)
 		return
@@ -52,7 +70,7 @@ func enable(q *request) {
 	q.proceed(p)
 }
 
-var chooseForm = purpose{"two-factor/choose", visit.Attempt}
+var chooseForm = purpose{name: "two-factor/choose", page: "two-factor/enable", cookie: visit.Attempt}
 
 // choose changes what is being enrolled.
 func choose(q *request) {
@@ -61,7 +79,7 @@ func choose(q *request) {
 		return
 	}
 	in := q.newFactor()
-	p, err := q.auth.ChooseFactor(q.Context(), q.client(), q.bound, in)
+	p, err := q.auth.ChooseFactor(q.Context(), q.client(), q.ticket, in)
 	if err != nil {
 		page, ok := q.enablePage(a)
 		if !ok {
@@ -74,7 +92,7 @@ func choose(q *request) {
 			return page
 		}
 		if auth.KindOf(err) == auth.BadInput {
-			q.page(http.StatusUnprocessableEntity, again(q.say(web.BadFactorName)))
+			q.show(http.StatusUnprocessableEntity, again(q.say(web.BadFactorName)))
 			return
 		}
 		q.refuse(err, in.Method, again)
@@ -83,7 +101,7 @@ func choose(q *request) {
 	q.proceed(p)
 }
 
-var sendEnrollmentForm = purpose{"two-factor/send", visit.Attempt}
+var sendEnrollmentForm = purpose{name: "two-factor/send", page: "two-factor/enable", cookie: visit.Attempt}
 
 // sendEnrollment has another code sent to what is being enrolled.
 func sendEnrollment(q *request) {
@@ -91,7 +109,7 @@ func sendEnrollment(q *request) {
 	if !ok {
 		return
 	}
-	if err := q.auth.SendCode(q.Context(), q.client(), q.bound, "", ""); err != nil {
+	if err := q.auth.SendCode(q.Context(), q.client(), q.ticket, "", ""); err != nil {
 		q.refuseEnrollment(a, err, false)
 		return
 	}
@@ -116,8 +134,8 @@ const qrSize = 512
 // enablePage shows what is being enrolled, and what else may be. It answers when that cannot be shown.
 func (q *request) enablePage(a *auth.AttemptView) (page web.EnableTwoFactor, ok bool) {
 	page = web.EnableTwoFactor{
-		Frame:     q.frameAt("two-factor/enable"),
-		Form:      q.formFor(enableForm),
+		Frame:     q.frame(),
+		Form:      q.formFor(enableForm, ""),
 		UserName:  a.UserName,
 		First:     a.First,
 		Kinds:     q.kinds(chooseForm, a.Methods, a.Channels),
@@ -134,7 +152,7 @@ func (q *request) enablePage(a *auth.AttemptView) (page web.EnableTwoFactor, ok 
 		page.Kinds.List = slices.DeleteFunc(page.Kinds.List, func(k web.Kind) bool { return k.Method == page.Method })
 	}
 	if a.Pending.Method != auth.TOTP {
-		page.Sent, page.SendToken = sentPage(a.Sent, a.Pending.Channel), q.formFor(sendEnrollmentForm).Token
+		page.Sent, page.SendToken = sentPage(a.Sent, a.Pending.Channel), q.tokenFor(sendEnrollmentForm)
 		return page, true
 	}
 	if err := showKey(&page, a); err != nil {

@@ -6,7 +6,6 @@ package portal
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -14,39 +13,21 @@ import (
 )
 
 var (
-	addFactorForm    = purpose{"two-factor/add", visit.Session}
-	renameFactorForm = purpose{"factor/rename", visit.Session}
-	removeFactorForm = purpose{"factor/remove", visit.Session}
+	addFactorForm    = purpose{name: "two-factor/add", cookie: visit.Session}
+	renameFactorForm = purpose{name: "factor/rename", page: "factor/{id}", cookie: visit.Session}
+	removeFactorForm = purpose{name: "factor/remove", page: "factor/{id}", cookie: visit.Session}
 )
-
-// beginEnrollment sets up the first second factor of somebody who is signed in: the gate has brought them here, or a link in the
-// application. Whoever has one finds the way to another on the account page.
-func (q *request) beginEnrollment() {
-	s, err := q.session()
-	switch {
-	case err != nil:
-		q.unavailable(err)
-	case s != nil && s.Enrolled:
-		q.see("account")
-	default:
-		returnTo := accountPath
-		if q.query.Has("return_to") {
-			returnTo = q.returnTo()
-		}
-		q.stepUp(auth.Requirement{Level: auth.LevelTwoFactor}, returnTo)
-	}
-}
 
 func showAddFactor(q *request) {
 	if page, ok := q.addFactorPage(); ok {
-		q.page(http.StatusOK, page)
+		q.show(http.StatusOK, page)
 	}
 }
 
 // addFactor begins to enroll one more. What it sends to is confirmed before it counts.
 func addFactor(q *request) {
 	in := q.newFactor()
-	p, err := q.auth.AddFactor(q.Context(), q.client(), q.bound, in)
+	p, err := q.auth.AddFactor(q.Context(), q.client(), q.ticket, in)
 	if err == nil {
 		q.proceed(p)
 		return
@@ -62,7 +43,7 @@ func addFactor(q *request) {
 		return page
 	}
 	if auth.KindOf(err) == auth.BadInput {
-		q.page(http.StatusUnprocessableEntity, again(q.say(web.BadFactorName)))
+		q.show(http.StatusUnprocessableEntity, again(q.say(web.BadFactorName)))
 		return
 	}
 	q.refuse(err, in.Method, again)
@@ -90,25 +71,24 @@ func (q *request) ownFactor() (f auth.FactorInfo, last, ok bool) {
 		q.unavailable(err)
 		return f, false, false
 	}
-	id, _, _ := strings.Cut(strings.TrimPrefix(q.visit.URL.Path, visit.Prefix+"factor/"), "/")
 	for _, f := range u.Factors {
-		if f.ID == id {
+		if f.ID == q.factorID() {
 			return f, len(u.Factors) == 1, true
 		}
 	}
-	q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
+	q.notFound()
 	return f, false, false
 }
 
 func showFactor(q *request) {
 	if f, last, ok := q.ownFactor(); ok {
-		q.page(http.StatusOK, q.factorPage(f, last))
+		q.show(http.StatusOK, q.factorPage(f, last))
 	}
 }
 
 func (q *request) factorPage(f auth.FactorInfo, last bool) web.EditFactor {
 	return web.EditFactor{
-		Frame: q.frame(), Form: q.formFor(renameFactorForm), RemoveToken: q.formFor(removeFactorForm).Token,
+		Frame: q.frame(), Form: q.formFor(renameFactorForm, ""), RemoveToken: q.tokenFor(removeFactorForm),
 		Factor: factor(f), Typed: f.Name, Last: last,
 	}
 }
@@ -120,13 +100,13 @@ func renameFactor(q *request) {
 	}
 	page := q.factorPage(f, last)
 	page.Typed = q.form.Get("name")
-	err := q.auth.RenameFactor(q.Context(), q.client(), q.bound, f.ID, page.Typed)
+	err := q.auth.RenameFactor(q.Context(), q.client(), q.ticket, f.ID, page.Typed)
 	switch {
 	case err == nil:
 		q.done("account", auth.EventFactorRenamed, "")
 	case auth.KindOf(err) == auth.BadInput:
 		page.Problem, page.WrongName = q.say(web.BadFactorName), true
-		q.page(http.StatusUnprocessableEntity, page)
+		q.show(http.StatusUnprocessableEntity, page)
 	default:
 		q.refuse(err, f.Method, func(problem string) web.Page {
 			page.Problem = problem
@@ -140,7 +120,7 @@ func removeFactor(q *request) {
 	if !ok {
 		return
 	}
-	if err := q.auth.RemoveFactor(q.Context(), q.client(), q.bound, f.ID); err != nil {
+	if err := q.auth.RemoveFactor(q.Context(), q.client(), q.ticket, f.ID); err != nil {
 		q.refuse(err, f.Method, func(problem string) web.Page {
 			page := q.factorPage(f, last)
 			page.Problem = problem

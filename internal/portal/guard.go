@@ -23,16 +23,16 @@ import (
 // handler answers one request.
 type handler func(q *request)
 
-// link is one guard: it answers the request itself and returns false, or lets it through.
-type link func(q *request) bool
+// guard answers the request itself and returns false, or lets it through.
+type guard func(q *request) bool
 
 // chain is the guards of a route, in the order in which a request meets them.
-type chain []link
+type chain []guard
 
 func (c chain) then(h handler) handler {
 	return func(q *request) {
-		for _, l := range c {
-			if !l(q) {
+		for _, passes := range c {
+			if !passes(q) {
 				return
 			}
 		}
@@ -41,12 +41,7 @@ func (c chain) then(h handler) handler {
 }
 
 // and adds guards.
-func (c chain) and(more ...link) chain { return append(slices.Clip(c), more...) }
-
-// bound adds the guard of a form: that it was rendered for this browser and this purpose.
-func (c chain) bound(f purpose) chain {
-	return c.and(func(q *request) bool { return boundTo(q, f) })
-}
+func (c chain) and(more ...guard) chain { return append(slices.Clip(c), more...) }
 
 const (
 	maxBody  = 64 << 10
@@ -207,26 +202,40 @@ func withService(q *request) bool {
 	return true
 }
 
-// purpose is what a form is for, and the cookie that it is tied to.
+// purpose is what a form is for.
 type purpose struct {
 	name   string
-	cookie visit.Cookie
+	page   string       // on which it stands, under visit.Prefix; empty: on that of the path that it is sent to
+	cookie visit.Cookie // that it is tied to
 }
 
-// boundTo checks the hidden token of a form. The cookie is ours alone to set, and another site can neither read the token nor make
-// one, so that it cannot sign somebody in under a name of its choice either (login CSRF).
-func boundTo(q *request, f purpose) bool {
-	value, ok := q.visit.Cookie(q.Request, f.cookie)
-	if !ok {
-		noCookie(q, f)
-		return false
+// standingOn is no guard of its own: it tells the others the page of a form, to which they lead back.
+func standingOn(f purpose) guard {
+	return func(q *request) bool {
+		if f.page != "" {
+			q.page = strings.Replace(f.page, "{id}", q.factorID(), 1)
+		}
+		return true
 	}
-	if !q.auth.CheckFormToken(value, f.name, q.form.Get("token")) {
-		q.notice(http.StatusForbidden, web.OldFormTitle, web.OldForm, q.here(), web.OpenAgain)
-		return false
+}
+
+// boundTo checks the hidden token of a form: it was rendered for this browser and this purpose. The cookie is ours alone to set, and
+// another site can neither read the token nor make one, so that it cannot sign somebody in under a name of its choice either (login
+// CSRF).
+func boundTo(f purpose) guard {
+	return func(q *request) bool {
+		value, ok := q.visit.Cookie(q.Request, f.cookie)
+		if !ok {
+			noCookie(q, f)
+			return false
+		}
+		if !q.auth.CheckFormToken(value, f.name, q.form.Get("token")) {
+			q.notice(http.StatusForbidden, web.OldFormTitle, web.OldForm, q.page, web.OpenAgain)
+			return false
+		}
+		q.ticket = value
+		return true
 	}
-	q.bound = value
-	return true
 }
 
 // noCookie answers a form that came without its cookie. Who has signed in meanwhile, in another tab or by a second click, is where the
@@ -243,12 +252,9 @@ func noCookie(q *request, f purpose) {
 	case s != nil:
 		q.leave(q.form.Get("return_to"))
 	default:
-		q.notice(http.StatusForbidden, web.CookiesTitle, web.Cookies, q.here(), web.OpenAgain)
+		q.notice(http.StatusForbidden, web.CookiesTitle, web.Cookies, q.page, web.OpenAgain)
 	}
 }
-
-// here is the path of the page, without visit.Prefix; plainlySpelled has seen it.
-func (q *request) here() string { return strings.TrimPrefix(q.standsOn(), visit.Prefix) }
 
 // withAccount lets through whoever is signed in with all that their account has. A session that stopped half way, or was opened before a
 // second factor was enrolled, is asked for the rest first (MF-1).
@@ -258,7 +264,7 @@ func withAccount(q *request) bool {
 	case err != nil:
 		q.unavailable(err)
 	case s == nil:
-		q.see("sign-in?return_to=" + url.QueryEscape(q.standsOn()))
+		q.see("sign-in?return_to=" + url.QueryEscape(visit.Prefix+q.page))
 	case !q.auth.Complete(s):
 		q.proveMore(0)
 	default:
@@ -289,7 +295,7 @@ func inSudo(q *request) bool {
 // proveMore leads to the step-up for all proofs of the account, at most as old as given (zero: as old as the session), and from there back
 // to the page.
 func (q *request) proveMore(maxAge time.Duration) {
-	need := url.Values{"level": {auth.LevelPassword.String()}, "return_to": {q.standsOn()}}
+	need := url.Values{"level": {auth.LevelPassword.String()}, "return_to": {visit.Prefix + q.page}}
 	if maxAge > 0 {
 		need.Set("max_age", strconv.FormatInt(int64(maxAge/time.Second), 10))
 	}

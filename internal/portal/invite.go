@@ -11,11 +11,11 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var inviteForm = purpose{"invite", visit.Attempt}
+var inviteForm = purpose{name: "invite", cookie: visit.Attempt}
 
 func showInvite(q *request) {
 	if l, ok := q.link(auth.InviteLink); ok {
-		q.page(http.StatusOK, q.invitePage(l, ""))
+		q.show(http.StatusOK, q.invitePage(l, ""))
 	}
 }
 
@@ -39,11 +39,9 @@ func invite(q *request) {
 }
 
 func (q *request) invitePage(l auth.Link, problem string) web.Page {
-	form := q.formFor(inviteForm)
-	form.Problem = problem
 	return web.Invite{
 		Frame:       q.frame(),
-		Form:        form,
+		Form:        q.formFor(inviteForm, problem),
 		Action:      q.visit.URL.Path,
 		UserName:    l.UserName,
 		MinPassword: q.auth.Settings().MinPassword,

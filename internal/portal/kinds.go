@@ -11,7 +11,7 @@ import (
 
 // kinds offers what a person may enroll, in forms of the given purpose.
 func (q *request) kinds(f purpose, methods []auth.Method, channels []string) web.Kinds {
-	all := web.Kinds{Action: visit.Prefix + f.name, Token: q.formFor(f).Token}
+	all := web.Kinds{Action: visit.Prefix + f.name, Token: q.tokenFor(f)}
 	for _, m := range methods {
 		if m != auth.Webhook {
 			all.List = append(all.List, web.Kind{Method: string(m)})

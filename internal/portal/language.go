@@ -19,7 +19,7 @@ const languageAge = 400 * 24 * time.Hour
 func showLanguages(q *request) {
 	page := web.ChooseLanguage{Frame: q.frame(), ReturnTo: q.languagePath(q.query.Get("return_to"))}
 	page.Here = page.ReturnTo // whoever follows the link of this page too still comes back
-	q.page(http.StatusOK, page)
+	q.show(http.StatusOK, page)
 }
 
 // chooseLanguage remembers a language in the browser. Nothing is stored.

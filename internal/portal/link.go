@@ -3,10 +3,7 @@
 
 package portal
 
-import (
-	"github.com/nightlatch/nightlatch/internal/auth"
-	"github.com/nightlatch/nightlatch/web"
-)
+import "github.com/nightlatch/nightlatch/internal/auth"
 
 // link looks at the one-time link of the path. Looking consumes nothing, so a mail scanner or a preview that opens the address does
 // no harm. A link of another kind is as good as none. Whoever has used it and is still at it is led on to the step that waits.
@@ -33,14 +30,5 @@ func (q *request) link(kind auth.LinkKind) (auth.Link, bool) {
 
 func (q *request) linkGone() {
 	o := outcomes[auth.LinkGone]
-	q.notice(o.status, o.title, o.text, o.link, linkText(o.link))
-}
-
-// newPassword reads a password that is typed twice; a slip shows before it is set. It answers when the two differ.
-func (q *request) newPassword(again func(problem string) web.Page) (string, bool) {
-	if q.form.Get("password") != q.form.Get("repeat") {
-		q.page(outcomes[auth.BadPassword].status, again(q.say(web.PasswordsDiffer)))
-		return "", false
-	}
-	return q.form.Get("password"), true
+	q.notice(o.status, o.title, o.text, o.next, linkText(o.next))
 }

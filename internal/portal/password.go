@@ -11,9 +11,9 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var passwordForm = purpose{"password", visit.Session}
+var passwordForm = purpose{name: "password", cookie: visit.Session}
 
-func showPassword(q *request) { q.page(http.StatusOK, q.passwordPage("", "")) }
+func showPassword(q *request) { q.show(http.StatusOK, q.passwordPage("", "")) }
 
 // changePassword takes the old password together with the new one, under the counters of the sign-in (BF-19).
 func changePassword(q *request) {
@@ -22,7 +22,7 @@ func changePassword(q *request) {
 		return
 	}
 	q.named = true
-	p, err := q.auth.ChangePassword(q.Context(), q.client(), q.bound, q.form.Get("current"), plain)
+	p, err := q.auth.ChangePassword(q.Context(), q.client(), q.ticket, q.form.Get("current"), plain)
 	if err != nil {
 		wrong := "current"
 		if auth.KindOf(err) == auth.BadPassword {
@@ -35,9 +35,16 @@ func changePassword(q *request) {
 }
 
 func (q *request) passwordPage(wrong, problem string) web.Page {
-	form := q.formFor(passwordForm)
-	form.Problem = problem
 	return web.ChangePassword{
-		Frame: q.frame(), Form: form, Wrong: wrong, UserName: q.own.Name, MinPassword: q.auth.Settings().MinPassword,
+		Frame: q.frame(), Form: q.formFor(passwordForm, problem), Wrong: wrong, UserName: q.own.Name, MinPassword: q.auth.Settings().MinPassword,
 	}
+}
+
+// newPassword reads a password that is typed twice; a slip shows before it is set. It answers when the two differ.
+func (q *request) newPassword(again func(problem string) web.Page) (string, bool) {
+	if q.form.Get("password") != q.form.Get("repeat") {
+		q.show(outcomes[auth.BadPassword].status, again(q.say(web.PasswordsDiffer)))
+		return "", false
+	}
+	return q.form.Get("password"), true
 }

@@ -60,13 +60,15 @@ type route struct {
 }
 
 func routes() []route {
-	// A request meets the links of its chain in this order; what gets through has reached its handler.
+	// A request meets the guards of its chain in this order; what gets through has reached its handler.
 	open := chain{}
 	page := chain{overHTTPS, forPeople, withQuery, withService}
-	form := chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService}
+	form := func(f purpose) chain {
+		return chain{standingOn(f), overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService, boundTo(f)}
+	}
 	// What is on an account is for who has proven all that it has, and what guards it for who has done so a short time ago.
 	account, guarded := page.and(withAccount), page.and(withAccount, inSudo)
-	act := func(f purpose) chain { return form.bound(f).and(withAccount, inSudo) }
+	act := func(f purpose) chain { return form(f).and(withAccount, inSudo) }
 	// The language is a taste and no right: it is chosen without a service, so on the page that says that there is none too, and its form
 	// is tied to nobody.
 	setting, settingForm := chain{overHTTPS, forPeople, withQuery}, chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm}
@@ -74,36 +76,36 @@ func routes() []route {
 	return []route{
 		{"GET", "{$}", page.then(toAccount)},
 		{"GET", "sign-in", page.then(showSignIn)},
-		{"POST", "sign-in", form.bound(signInForm).then(signIn)},
+		{"POST", "sign-in", form(signInForm).then(signIn)},
 		{"GET", "start-over", page.then(toSignIn)},
-		{"POST", "start-over", form.bound(startOverForm).then(startOver)},
+		{"POST", "start-over", form(startOverForm).then(startOver)},
 		{"GET", "second-factor", page.then(showSecondFactor)},
-		{"POST", "second-factor", form.bound(secondFactorForm).then(secondFactor)},
-		{"POST", "second-factor/send", form.bound(sendSecondFactorForm).then(sendSecondFactor)},
+		{"POST", "second-factor", form(secondFactorForm).then(secondFactor)},
+		{"POST", "second-factor/send", form(sendSecondFactorForm).then(sendSecondFactor)},
 		{"GET", "two-factor/enable", page.then(showEnable)},
-		{"POST", "two-factor/enable", form.bound(enableForm).then(enable)},
-		{"POST", "two-factor/choose", form.bound(chooseForm).then(choose)},
-		{"POST", "two-factor/send", form.bound(sendEnrollmentForm).then(sendEnrollment)},
+		{"POST", "two-factor/enable", form(enableForm).then(enable)},
+		{"POST", "two-factor/choose", form(chooseForm).then(choose)},
+		{"POST", "two-factor/send", form(sendEnrollmentForm).then(sendEnrollment)},
 		{"GET", "email/confirm", page.then(showConfirmAddress)},
-		{"POST", "email/confirm", form.bound(confirmAddressForm).then(confirmAddress)},
-		{"POST", "email/send", form.bound(sendAddressForm).then(sendAddress)},
+		{"POST", "email/confirm", form(confirmAddressForm).then(confirmAddress)},
+		{"POST", "email/send", form(sendAddressForm).then(sendAddress)},
 		{"GET", "backup-codes", page.then(showBackupCodes)},
-		{"POST", "backup-codes", form.bound(backupCodesForm).then(savedBackupCodes)},
+		{"POST", "backup-codes", form(backupCodesForm).then(savedBackupCodes)},
 		{"GET", "backup-codes/used", page.then(showBackupCodeUsed)},
 		{"GET", "setup/{token}", page.then(showSetup)},
-		{"POST", "setup/{token}", form.bound(setupForm).then(setup)},
+		{"POST", "setup/{token}", form(setupForm).then(setup)},
 		{"GET", "invite/{token}", page.then(showInvite)},
-		{"POST", "invite/{token}", form.bound(inviteForm).then(invite)},
+		{"POST", "invite/{token}", form(inviteForm).then(invite)},
 		{"GET", "re-enroll/{token}", page.then(showReenroll)},
-		{"POST", "re-enroll/{token}", form.bound(reenrollForm).then(reenroll)},
+		{"POST", "re-enroll/{token}", form(reenrollForm).then(reenroll)},
 		{"GET", "reset", page.and(withMail).then(showReset)},
-		{"POST", "reset", form.bound(resetForm).and(withMail).then(reset)},
+		{"POST", "reset", form(resetForm).and(withMail).then(reset)},
 		{"GET", "reset/sent", page.and(withMail).then(showResetSent)},
 		{"GET", "reset/done", page.then(showResetDone)},
 		{"GET", "reset/{token}", page.then(showResetPassword)},
-		{"POST", "reset/{token}", form.bound(newPasswordForm).then(resetPassword)},
+		{"POST", "reset/{token}", form(newPasswordForm).then(resetPassword)},
 		{"GET", "sudo", page.then(showSudo)},
-		{"POST", "sudo", form.bound(sudoForm).then(sudo)},
+		{"POST", "sudo", form(sudoForm).then(sudo)},
 		{"GET", "account", account.then(showAccount)},
 		{"GET", "two-factor/add", guarded.then(showAddFactor)},
 		{"POST", "two-factor/add", act(addFactorForm).then(addFactor)},
@@ -111,19 +113,19 @@ func routes() []route {
 		{"POST", "factor/{id}/rename", act(renameFactorForm).then(renameFactor)},
 		{"POST", "factor/{id}/remove", act(removeFactorForm).then(removeFactor)},
 		{"GET", "two-factor/disable", account.then(showDisable)},
-		{"POST", "two-factor/disable", form.bound(disableForm).and(withAccount).then(disable)},
+		{"POST", "two-factor/disable", form(disableForm).and(withAccount).then(disable)},
 		{"GET", "backup-codes/new", guarded.then(showNewBackupCodes)},
 		{"POST", "backup-codes/new", act(newBackupCodesForm).then(newBackupCodes)},
 		{"GET", "password", guarded.then(showPassword)},
 		{"POST", "password", act(passwordForm).then(changePassword)},
-		{"GET", "email", guarded.then(showEmail)},
-		{"POST", "email", act(emailForm).then(changeEmail)},
+		{"GET", "email", guarded.and(withMail).then(showEmail)},
+		{"POST", "email", act(emailForm).and(withMail).then(changeEmail)},
 		{"GET", "sessions", guarded.then(showSessions)},
 		{"POST", "sessions/end", act(endSessionForm).then(endSession)},
 		{"POST", "sessions/end-others", act(endOthersForm).then(endOthers)},
 		{"POST", "sessions/end-trust", act(endTrustForm).then(endTrust)},
 		{"GET", "sign-out", page.then(showSignOut)},
-		{"POST", "sign-out", form.bound(signOutForm).then(signOut)},
+		{"POST", "sign-out", form(signOutForm).then(signOut)},
 		{"GET", "signed-out", page.then(showSignedOut)},
 		{"GET", "language", setting.then(showLanguages)},
 		{"POST", "language", settingForm.then(chooseLanguage)},
@@ -138,10 +140,10 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit
 	q := &request{Request: r, w: w, visit: v, portal: p}
 	web.LeaveUnread(w, r) // most of what can be wrong with a request is found before its form is read
 	if !plainlySpelled(v.URL) {
-		q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
+		q.notFound()
 		return
 	}
-	q.pattern = p.pattern(r.Method, v.URL.Path)
+	q.pattern, q.page = p.pattern(r.Method, v.URL.Path), strings.TrimPrefix(v.URL.Path, visit.Prefix)
 	if serve, ok := p.serve[q.pattern]; ok {
 		serve(q)
 		return
@@ -151,7 +153,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit
 		q.notice(http.StatusMethodNotAllowed, web.WrongMethodTitle, web.WrongMethod, "account", web.ToAccount)
 		return
 	}
-	q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
+	q.notFound()
 }
 
 // pattern is the route of a method and path, or empty.

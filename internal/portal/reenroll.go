@@ -11,11 +11,11 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var reenrollForm = purpose{"re-enroll", visit.Attempt}
+var reenrollForm = purpose{name: "re-enroll", cookie: visit.Attempt}
 
 func showReenroll(q *request) {
 	if l, ok := q.link(auth.ReenrollLink); ok {
-		q.page(http.StatusOK, q.reenrollPage(l, ""))
+		q.show(http.StatusOK, q.reenrollPage(l, ""))
 	}
 }
 
@@ -35,7 +35,5 @@ func reenroll(q *request) {
 }
 
 func (q *request) reenrollPage(l auth.Link, problem string) web.Page {
-	form := q.formFor(reenrollForm)
-	form.Problem = problem
-	return web.Reenroll{Frame: q.frame(), Form: form, Action: q.visit.URL.Path, UserName: l.UserName}
+	return web.Reenroll{Frame: q.frame(), Form: q.formFor(reenrollForm, problem), Action: q.visit.URL.Path, UserName: l.UserName}
 }

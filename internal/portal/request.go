@@ -4,9 +4,9 @@
 package portal
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 
@@ -27,8 +27,10 @@ type request struct {
 	form  url.Values    // set by withForm; each key once
 	auth  *auth.Service // set by withService
 	named bool          // the page says whose password it asks for
-	bound string        // set by bound: the cookie value that the form is tied to
 	own   *auth.Session // set by withAccount: whose account it is about
+
+	page   string // that is asked for, or on which the form stands, under visit.Prefix; no page of ours where the pattern is empty
+	ticket string // set by boundTo: the cookie value that the form is tied to
 }
 
 // client is who asks, for package auth.
@@ -45,8 +47,16 @@ func (q *request) token() string {
 	return q.visit.URL.Path[strings.LastIndexByte(q.visit.URL.Path, '/')+1:]
 }
 
-// returnTo is where the address of a page says to go afterwards, made safe.
-func (q *request) returnTo() string { return returnPath(q.query.Get("return_to")) }
+// factorID is the segment of the path that names a second factor.
+func (q *request) factorID() string {
+	id, _, _ := strings.Cut(strings.TrimPrefix(q.visit.URL.Path, visit.Prefix+"factor/"), "/")
+	return id
+}
+
+// returnTo is where the address of a page, or the form on it, says to go afterwards, made safe.
+func (q *request) returnTo() string {
+	return returnPath(cmp.Or(q.form.Get("return_to"), q.query.Get("return_to")))
+}
 
 // session returns the live session of the browser, or nil.
 func (q *request) session() (*auth.Session, error) {
@@ -77,52 +87,37 @@ func (q *request) attempt() (*auth.AttemptView, error) {
 	return &a, nil
 }
 
-// formFor returns what ties a form to this browser. A browser without an attempt gets a cookie of its own, for which nothing is stored.
-func (q *request) formFor(f purpose) web.Form {
+// formFor makes a form, with the reason why it was not accepted, if it was sent before.
+func (q *request) formFor(f purpose, problem string) web.Form {
+	return web.Form{Token: q.tokenFor(f), Problem: problem}
+}
+
+// tokenFor ties a form to this browser. A browser without an attempt gets a cookie of its own, for which nothing is stored.
+func (q *request) tokenFor(f purpose) string {
 	value, ok := q.visit.Cookie(q.Request, f.cookie)
 	if !ok && f.cookie == visit.Attempt {
 		value = q.auth.VisitorToken()
 		q.visit.SetCookie(q.w, visit.Attempt, value, time.Time{})
 	}
-	return web.Form{Token: q.auth.FormToken(value, f.name)}
+	return q.auth.FormToken(value, f.name)
 }
 
-// frame is what is around a page.
-func (q *request) frame() web.Frame { return q.frameTo(q.returnTo()) }
-
-// frameTo is the frame of a page that knows where to go afterwards, a path that has been made safe; the choice of a language leads back
-// to the page with it. It does not where the path of the page holds the token of a one-time link, nor where it is no page: what is
-// written into another address comes to stand in logs.
-func (q *request) frameTo(returnTo string) web.Frame {
+// frame is what is around a page; the choice of a language leads back to it. It does not where the path of the page holds the token of a
+// one-time link, nor where it is no page: what is written into another address comes to stand in logs.
+func (q *request) frame() web.Frame {
 	f := web.Frame{Brand: q.portal.brand}
 	if q.pattern == "" || strings.HasSuffix(q.pattern, "{token}") {
 		return f
 	}
-	if f.Here = q.standsOn(); f.Here != "" && returnTo != "/" {
+	f.Here = visit.Prefix + q.page
+	if returnTo := q.returnTo(); returnTo != "/" {
 		f.Here += "?return_to=" + url.QueryEscape(returnTo)
 	}
 	return f
 }
 
-// standsOn is the path of the page that the request is for, or on which its form stands: a form goes to its own page, or to a path below
-// it. It is empty where there is none.
-func (q *request) standsOn() string {
-	for _, p := range []string{q.visit.URL.Path, path.Dir(q.visit.URL.Path)} {
-		if q.portal.pattern(http.MethodGet, p) != "" {
-			return p
-		}
-	}
-	return ""
-}
-
-// frameAt is the frame of a page whose forms go to other paths than its own, so that a reader who changes the language comes back to the
-// page whichever of them was sent.
-func (q *request) frameAt(path string) web.Frame {
-	return web.Frame{Brand: q.portal.brand, Here: visit.Prefix + path}
-}
-
-// page answers with a page.
-func (q *request) page(status int, p web.Page) { web.Write(q.w, q.Request, status, p) }
+// show answers with a page.
+func (q *request) show(status int, p web.Page) { web.Write(q.w, q.Request, status, p) }
 
 // notice answers with a plain message. path, under visit.Prefix, is where its link leads; empty for none.
 func (q *request) notice(status int, title, text web.Message, path string, linkText web.Message) {
@@ -130,7 +125,12 @@ func (q *request) notice(status int, title, text web.Message, path string, linkT
 	if linkText != "" {
 		n.Link, n.LinkText = visit.Prefix+path, q.say(linkText)
 	}
-	q.page(status, n)
+	q.show(status, n)
+}
+
+// notFound answers that there is no such page.
+func (q *request) notFound() {
+	q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
 }
 
 // see answers 303 to a page of ours.

@@ -17,13 +17,13 @@ func withMail(q *request) bool {
 	if q.auth.Settings().Mail {
 		return true
 	}
-	q.notice(http.StatusNotFound, web.NotFoundTitle, web.NotFound, "account", web.ToAccount)
+	q.notFound()
 	return false
 }
 
-var resetForm = purpose{"reset", visit.Attempt}
+var resetForm = purpose{name: "reset", cookie: visit.Attempt}
 
-func showReset(q *request) { q.page(http.StatusOK, q.resetPage("")) }
+func showReset(q *request) { q.show(http.StatusOK, q.resetPage("")) }
 
 // reset has a link mailed to somebody who forgot the password. Every answer is the same, whoever it is about (BF-15), and the mail goes
 // to the address of the account (RE-4).
@@ -40,16 +40,14 @@ func showResetSent(q *request) {
 }
 
 func (q *request) resetPage(problem string) web.Page {
-	form := q.formFor(resetForm)
-	form.Problem = problem
-	return web.Reset{Frame: q.frame(), Form: form}
+	return web.Reset{Frame: q.frame(), Form: q.formFor(resetForm, problem)}
 }
 
-var newPasswordForm = purpose{"reset/new", visit.Attempt}
+var newPasswordForm = purpose{name: "reset/new", cookie: visit.Attempt}
 
 func showResetPassword(q *request) {
 	if l, ok := q.link(auth.ResetLink); ok {
-		q.page(http.StatusOK, q.resetPasswordPage(l, ""))
+		q.show(http.StatusOK, q.resetPasswordPage(l, ""))
 	}
 }
 
@@ -68,11 +66,11 @@ func resetPassword(q *request) {
 		q.refuse(err, auth.Password, again)
 		return
 	}
-	q.see("reset/done?" + url.Values{"token": {q.auth.FormToken(q.bound, resetDone.name)}}.Encode())
+	q.see("reset/done?" + url.Values{"token": {q.auth.FormToken(q.ticket, resetDone.name)}}.Encode())
 }
 
 // resetDone ties the address of the page that tells so to the browser in which it was done, as codeUsed does.
-var resetDone = purpose{"reset/done", visit.Attempt}
+var resetDone = purpose{name: "reset/done", cookie: visit.Attempt}
 
 func showResetDone(q *request) {
 	value, ok := q.visit.Cookie(q.Request, resetDone.cookie)
@@ -84,11 +82,9 @@ func showResetDone(q *request) {
 }
 
 func (q *request) resetPasswordPage(l auth.Link, problem string) web.Page {
-	form := q.formFor(newPasswordForm)
-	form.Problem = problem
 	return web.ResetPassword{
 		Frame:       q.frame(),
-		Form:        form,
+		Form:        q.formFor(newPasswordForm, problem),
 		Action:      q.visit.URL.Path,
 		UserName:    l.UserName,
 		MinPassword: q.auth.Settings().MinPassword,

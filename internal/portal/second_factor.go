@@ -15,11 +15,11 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var secondFactorForm = purpose{"second-factor", visit.Attempt}
+var secondFactorForm = purpose{name: "second-factor", cookie: visit.Attempt}
 
 func showSecondFactor(q *request) {
 	if a, ok := q.at(auth.StepCode); ok {
-		q.page(http.StatusOK, q.secondFactorPage(a, q.query, ""))
+		q.show(http.StatusOK, q.secondFactorPage(a, q.query, ""))
 	}
 }
 
@@ -33,7 +33,7 @@ func secondFactor(q *request) {
 	if q.form.Get("trust") == "yes" {
 		take = q.auth.CodeAndTrust
 	}
-	p, err := take(q.Context(), q.client(), q.bound, method, unspaced(code))
+	p, err := take(q.Context(), q.client(), q.ticket, method, unspaced(code))
 	if err != nil {
 		q.refuse(err, method, func(problem string) web.Page {
 			page := q.secondFactorPage(a, q.form, problem)
@@ -45,7 +45,7 @@ func secondFactor(q *request) {
 	q.proceed(p)
 }
 
-var sendSecondFactorForm = purpose{"second-factor/send", visit.Attempt}
+var sendSecondFactorForm = purpose{name: "second-factor/send", page: "second-factor", cookie: visit.Attempt}
 
 // sendSecondFactor has a code sent by one of the ways of a person, to where that way leads (OT-11).
 func sendSecondFactor(q *request) {
@@ -54,7 +54,7 @@ func sendSecondFactor(q *request) {
 		return
 	}
 	method, factor := q.form.Get("method"), q.form.Get("factor")
-	if err := q.auth.SendCode(q.Context(), q.client(), q.bound, auth.Method(method), factor); err != nil {
+	if err := q.auth.SendCode(q.Context(), q.client(), q.ticket, auth.Method(method), factor); err != nil {
 		q.refuse(err, auth.Method(method), func(problem string) web.Page { return q.secondFactorPage(a, q.form, problem) })
 		return
 	}
@@ -64,11 +64,9 @@ func sendSecondFactor(q *request) {
 // secondFactorPage asks by the way that the values name, else by the one for which a code is on its way, else by the best. Neither an
 // address nor a form can name one that is not the person's.
 func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, problem string) web.SecondFactor {
-	form := q.formFor(secondFactorForm)
-	form.Problem = problem
 	page := web.SecondFactor{
-		Frame:     q.frameAt("second-factor"),
-		Form:      form,
+		Frame:     q.frame(),
+		Form:      q.formFor(secondFactorForm, problem),
 		UserName:  a.UserName,
 		StepUp:    a.StepUp,
 		Trusted:   named.Get("trust") == "yes",
@@ -85,7 +83,7 @@ func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, proble
 	for i, w := range a.Ways {
 		way := web.Way{Method: string(w.Method), Factor: w.Factor, Name: w.Name, Channel: w.Channel, To: w.To}
 		if w.Sends() {
-			way.Token = q.formFor(sendSecondFactorForm).Token
+			way.Token = q.tokenFor(sendSecondFactorForm)
 		}
 		if i != at {
 			page.Others = append(page.Others, way)
@@ -116,7 +114,7 @@ func (q *request) startOverToken(a *auth.AttemptView) string {
 	if a.StepUp {
 		return ""
 	}
-	return q.formFor(startOverForm).Token
+	return q.tokenFor(startOverForm)
 }
 
 // unspaced takes out the blanks that an authenticator app shows between the halves of a code.

@@ -24,47 +24,11 @@ const (
 	phone            = "+4915123456789"
 )
 
-// add gives an enrolled person one more factor, by way of the code that is sent to it.
-func add(t testing.TB, b *authtest.Bench, p *authtest.Person, in auth.NewFactor) {
-	t.Helper()
-	pr, err := b.AddFactor(t.Context(), p.Client(), p.Session, in)
-	if err != nil {
-		t.Fatalf("adding %v for %s: %v", in, p.Name, err)
-	}
-	if pr, err = b.ConfirmEnrollment(t.Context(), p.Client(), pr.Attempt, b.Await(t, auth.MessageEnroll).Code); err != nil || pr.Step != auth.StepDone {
-		t.Fatalf("confirming %v for %s: step %q, %v", in, p.Name, pr.Step, err)
-	}
-	if pr.Session != "" {
-		p.Keep(pr)
-	}
-	b.Sent()
-}
-
-// enrollMail makes a person whose one factor is e-mail.
+// enrollMail makes a person whose one factor is e-mail, and to whom nothing is on its way.
 func enrollMail(t testing.TB, b *authtest.Bench, name string) *authtest.Person {
 	t.Helper()
 	b.WithMail()
-	p := b.AddUser(t, auth.NewUser{Name: name, Email: name + "@example.test"})
-	p.Keep(p.EnterPassword(t))
-	pr, err := b.StepUp(t.Context(), p.Client(), p.Session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if pr, err = b.ChooseFactor(t.Context(), p.Client(), pr.Attempt, auth.NewFactor{Method: auth.Email}); err != nil {
-		t.Fatal(err)
-	}
-	if pr, err = b.ConfirmEnrollment(t.Context(), p.Client(), pr.Attempt, b.Await(t, auth.MessageEnroll).Code); err != nil {
-		t.Fatal(err)
-	}
-	v, err := b.Attempt(t.Context(), pr.Attempt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Codes = v.Codes
-	if pr, err = b.SavedCodes(t.Context(), p.Client(), pr.Attempt); err != nil || pr.Step != auth.StepDone {
-		t.Fatalf("step %q, %v", pr.Step, err)
-	}
-	p.Keep(pr)
+	p := b.EnrollWith(t, auth.NewUser{Name: name, Email: name + "@example.test"}, auth.NewFactor{Method: auth.Email})
 	b.Sent()
 	return p
 }
@@ -121,9 +85,10 @@ func TestStoryAnotherWay(t *testing.T) {
 	s := newSite(t)
 	s.WithMail()
 	alice := s.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.test"})
-	add(t, s.Bench, alice, auth.NewFactor{Method: auth.Webhook, Name: "Work phone", Channel: "sms", Destination: phone})
-	add(t, s.Bench, alice, auth.NewFactor{Method: auth.Webhook, Channel: "chat", Destination: "alice"})
-	add(t, s.Bench, alice, auth.NewFactor{Method: auth.Email})
+	alice.Add(t, auth.NewFactor{Method: auth.Webhook, Name: "Work phone", Channel: "sms", Destination: phone})
+	alice.Add(t, auth.NewFactor{Method: auth.Webhook, Channel: "chat", Destination: "alice"})
+	alice.Add(t, auth.NewFactor{Method: auth.Email})
+	s.Sent()
 
 	b := s.browser(t).signIn(alice, "/app")
 	b.sees(200, secondFactorPath, "Open your authenticator app", "Another way", "Send a code by text message to ••• 89 (Work phone)", "Send a code by chat to a•••",
@@ -244,7 +209,7 @@ func TestNoWay(t *testing.T) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "https://app.example.test/_nightlatch/second-factor", nil)
 		q := &request{Request: r, w: w, visit: secure(r), portal: d.Portal, auth: d.Bench.Service}
-		q.page(200, q.secondFactorPage(&auth.AttemptView{UserName: "alice", StepUp: stepUp}, url.Values{}, ""))
+		q.show(200, q.secondFactorPage(&auth.AttemptView{UserName: "alice", StepUp: stepUp}, url.Values{}, ""))
 		page := w.Body.String()
 		if !strings.Contains(page, "No code can be entered here") || !strings.Contains(page, "ask whoever runs this site") && !strings.Contains(page, "Ask whoever runs this site") ||
 			strings.Contains(page, `name="code"`) || strings.Contains(page, `href="/_nightlatch/account"`) != stepUp || strings.Contains(page, "start-over") == stepUp {
@@ -317,7 +282,7 @@ func TestOT9SentCodesDoNotTravel(t *testing.T) {
 func TestOT11AddressFromTheRequestIsIgnored(t *testing.T) {
 	d := newDesk(t)
 	bob := enrollMail(t, d.Bench, "bob")
-	add(t, d.Bench, bob, auth.NewFactor{Method: auth.Webhook, Channel: "sms", Destination: phone})
+	bob.Add(t, auth.NewFactor{Method: auth.Webhook, Channel: "sms", Destination: phone})
 	extra := url.Values{}
 	for _, name := range []string{"to", "email", "address", "destination", "channel", "phone"} {
 		extra.Set(name, "mallory@evil.example")
@@ -422,7 +387,7 @@ func TestBF12BF16NothingBeforeThePassword(t *testing.T) {
 	d.AddUser(t, auth.NewUser{Name: "plain", Email: "plain@example.test"})
 	enrollMail(t, d.Bench, "mailed")
 	app := d.Enroll(t, auth.NewUser{Name: "app-user", Email: "app@example.test"})
-	add(t, d.Bench, app, auth.NewFactor{Method: auth.Webhook, Channel: "sms", Destination: phone})
+	app.Add(t, auth.NewFactor{Method: auth.Webhook, Channel: "sms", Destination: phone})
 	d.AddUser(t, auth.NewUser{Name: "disabled"})
 	if err := d.SetDisabled(t.Context(), auth.Client{}, "disabled", true); err != nil {
 		t.Fatal(err)
@@ -482,7 +447,7 @@ func TestMF7NoOtherMethodCounts(t *testing.T) {
 	}
 
 	// A rule that wants the app takes no code by mail from somebody who has both.
-	add(t, s.Bench, alice, auth.NewFactor{Method: auth.Email})
+	alice.Add(t, auth.NewFactor{Method: auth.Email})
 	b = s.browser(t).signIn(alice, "/app").get(secondFactorPath)
 	b.press(sendPath, "method", "email").fill(secondFactorPath, "code", s.Await(t, auth.MessageCode).Code).sees(200, "/app")
 	b.get("/_nightlatch/sudo?level=two_factor&methods=otp&return_to=/admin").sees(200, secondFactorPath, "Open your authenticator app").lacks("e-mail")
@@ -500,7 +465,7 @@ func TestWB1WB4NamesOfFactorsAreText(t *testing.T) {
 	s := newSite(t)
 	s.WithMail()
 	alice := s.Enroll(t, auth.NewUser{Name: "alice"})
-	add(t, s.Bench, alice, auth.NewFactor{Method: auth.Webhook, Name: attack, Channel: "chat", Destination: attack})
+	alice.Add(t, auth.NewFactor{Method: auth.Webhook, Name: attack, Channel: "chat", Destination: attack})
 	b := s.browser(t).signIn(alice, "/app")
 	check := func(b *browser) {
 		t.Helper()

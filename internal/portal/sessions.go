@@ -15,9 +15,9 @@ import (
 )
 
 var (
-	endSessionForm = purpose{"sessions/end", visit.Session}
-	endOthersForm  = purpose{"sessions/end-others", visit.Session}
-	endTrustForm   = purpose{"sessions/end-trust", visit.Session}
+	endSessionForm = purpose{name: "sessions/end", page: "sessions", cookie: visit.Session}
+	endOthersForm  = purpose{name: "sessions/end-others", page: "sessions", cookie: visit.Session}
+	endTrustForm   = purpose{name: "sessions/end-trust", page: "sessions", cookie: visit.Session}
 )
 
 func showSessions(q *request) {
@@ -27,14 +27,14 @@ func showSessions(q *request) {
 		return
 	}
 	page.Done = q.wasDone()
-	q.page(http.StatusOK, page)
+	q.show(http.StatusOK, page)
 }
 
 // sessionsPage lists where the person is signed in, this browser first and then the newest, and which browsers are asked for no code.
 func (q *request) sessionsPage() (web.Sessions, error) {
 	page := web.Sessions{
-		Frame: q.frame(), EndToken: q.formFor(endSessionForm).Token, OthersToken: q.formFor(endOthersForm).Token,
-		TrustToken: q.formFor(endTrustForm).Token,
+		Frame: q.frame(), EndToken: q.tokenFor(endSessionForm), OthersToken: q.tokenFor(endOthersForm),
+		TrustToken: q.tokenFor(endTrustForm),
 	}
 	sessions, err := q.auth.SessionsOf(q.Context(), q.own.UserID)
 	if err != nil {
@@ -95,15 +95,15 @@ func endSession(q *request) {
 		signOut(q)
 		return
 	}
-	q.ended(q.auth.EndSession(q.Context(), q.client(), q.bound, id), auth.EventSessionEnded)
+	q.ended(q.auth.EndSession(q.Context(), q.client(), q.ticket, id), auth.EventSessionEnded)
 }
 
 func endOthers(q *request) {
-	q.ended(q.auth.EndOtherSessions(q.Context(), q.client(), q.bound), auth.EventSessionEnded)
+	q.ended(q.auth.EndOtherSessions(q.Context(), q.client(), q.ticket), auth.EventSessionEnded)
 }
 
 func endTrust(q *request) {
-	q.ended(q.auth.EndTrust(q.Context(), q.client(), q.bound, q.form.Get("id")), auth.EventTrustEnded)
+	q.ended(q.auth.EndTrust(q.Context(), q.client(), q.ticket, q.form.Get("id")), auth.EventTrustEnded)
 }
 
 // ended answers an act of the sessions page.

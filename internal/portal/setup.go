@@ -11,11 +11,11 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var setupForm = purpose{"setup", visit.Attempt}
+var setupForm = purpose{name: "setup", cookie: visit.Attempt}
 
 func showSetup(q *request) {
 	if _, ok := q.link(auth.SetupLink); ok {
-		q.page(http.StatusOK, q.setupPage("", ""))
+		q.show(http.StatusOK, q.setupPage("", ""))
 	}
 }
 
@@ -45,11 +45,9 @@ func wrongField(err error) string {
 }
 
 func (q *request) setupPage(wrong, problem string) web.Page {
-	form := q.formFor(setupForm)
-	form.Problem = problem
 	return web.Setup{
 		Frame:       q.frame(),
-		Form:        form,
+		Form:        q.formFor(setupForm, problem),
 		Action:      q.visit.URL.Path,
 		Wrong:       wrong,
 		Name:        q.form.Get("name"),

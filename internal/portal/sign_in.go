@@ -12,7 +12,7 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var signInForm = purpose{"sign-in", visit.Attempt}
+var signInForm = purpose{name: "sign-in", cookie: visit.Attempt}
 
 func toSignIn(q *request) { q.see("sign-in") }
 
@@ -35,7 +35,7 @@ func showSignIn(q *request) {
 		q.leave(q.query.Get("return_to"))
 		return
 	}
-	q.page(http.StatusOK, web.SignIn{Frame: q.frame(), Form: q.formFor(signInForm), ReturnTo: q.returnTo(), Forgot: q.auth.Settings().Mail})
+	q.show(http.StatusOK, q.signInPage(auth.Credentials{ReturnTo: q.returnTo()}, ""))
 }
 
 func signIn(q *request) {
@@ -43,23 +43,24 @@ func signIn(q *request) {
 		Name:     q.form.Get("name"),
 		Password: q.form.Get("password"),
 		Remember: q.form.Get("remember") == "yes",
-		ReturnTo: returnPath(q.form.Get("return_to")),
+		ReturnTo: q.returnTo(),
 	}
 	p, err := q.auth.SignIn(q.Context(), q.client(), in)
 	if err != nil {
-		q.refuse(err, auth.Password, func(problem string) web.Page {
-			form := q.formFor(signInForm)
-			form.Problem = problem
-			return web.SignIn{
-				Frame: q.frameTo(in.ReturnTo), Form: form, Name: in.Name, Remember: in.Remember, ReturnTo: in.ReturnTo, Forgot: q.auth.Settings().Mail,
-			}
-		})
+		q.refuse(err, auth.Password, func(problem string) web.Page { return q.signInPage(in, problem) })
 		return
 	}
 	q.proceed(p)
 }
 
-var startOverForm = purpose{"start-over", visit.Attempt}
+func (q *request) signInPage(typed auth.Credentials, problem string) web.Page {
+	return web.SignIn{
+		Frame: q.frame(), Form: q.formFor(signInForm, problem), Name: typed.Name, Remember: typed.Remember, ReturnTo: typed.ReturnTo,
+		Forgot: q.auth.Settings().Mail,
+	}
+}
+
+var startOverForm = purpose{name: "start-over", page: "sign-in", cookie: visit.Attempt}
 
 // startOver drops the sign-in in progress, for somebody who began under the wrong name.
 func startOver(q *request) {

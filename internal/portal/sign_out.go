@@ -11,7 +11,7 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var signOutForm = purpose{"sign-out", visit.Session}
+var signOutForm = purpose{name: "sign-out", cookie: visit.Session}
 
 // showSignOut asks first: a link, an image or a preview must not sign anybody out (CS-5).
 func showSignOut(q *request) {
@@ -22,14 +22,14 @@ func showSignOut(q *request) {
 	case s == nil:
 		q.see("signed-out")
 	default:
-		q.page(http.StatusOK, web.SignOut{Frame: q.frame(), Token: q.formFor(signOutForm).Token})
+		q.show(http.StatusOK, web.SignOut{Frame: q.frame(), Token: q.tokenFor(signOutForm)})
 	}
 }
 
 // signOut ends the session and whatever step-up was under way. While the store does not answer the cookies stay: "signed out" is
 // said only when it is so.
 func signOut(q *request) {
-	if err := q.auth.SignOut(q.Context(), q.client(), q.bound); err != nil && auth.KindOf(err) != auth.NotSignedIn {
+	if err := q.auth.SignOut(q.Context(), q.client(), q.ticket); err != nil && auth.KindOf(err) != auth.NotSignedIn {
 		q.unavailable(err)
 		return
 	}

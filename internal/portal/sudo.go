@@ -14,7 +14,7 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var sudoForm = purpose{"sudo", visit.Attempt}
+var sudoForm = purpose{name: "sudo", cookie: visit.Attempt}
 
 // showSudo asks a person who is signed in for what a rule finds missing. With a query it begins a step-up, which leads to the page of
 // its first step; that page may be this one, without a query.
@@ -32,7 +32,7 @@ func showSudo(q *request) {
 		return
 	}
 	if a, ok := q.at(auth.StepPassword); ok {
-		q.page(http.StatusOK, q.sudoPage(a, ""))
+		q.show(http.StatusOK, q.sudoPage(a, ""))
 	}
 }
 
@@ -42,7 +42,7 @@ func sudo(q *request) {
 		return
 	}
 	q.named = true
-	p, err := q.auth.ReenterPassword(q.Context(), q.client(), q.bound, q.form.Get("password"))
+	p, err := q.auth.ReenterPassword(q.Context(), q.client(), q.ticket, q.form.Get("password"))
 	if err != nil {
 		q.refuse(err, auth.Password, func(problem string) web.Page { return q.sudoPage(a, problem) })
 		return
@@ -51,9 +51,7 @@ func sudo(q *request) {
 }
 
 func (q *request) sudoPage(a *auth.AttemptView, problem string) web.Page {
-	form := q.formFor(sudoForm)
-	form.Problem = problem
-	return web.Sudo{Frame: q.frame(), Form: form, UserName: a.UserName}
+	return web.Sudo{Frame: q.frame(), Form: q.formFor(sudoForm, problem), UserName: a.UserName}
 }
 
 // stepUp begins to prove more with the session at hand. returnTo is a path that has been made safe.

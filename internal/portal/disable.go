@@ -11,7 +11,7 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
-var disableForm = purpose{"two-factor/disable", visit.Session}
+var disableForm = purpose{name: "two-factor/disable", cookie: visit.Session}
 
 // showDisable says what it means to turn two-factor sign-in off. No fresh proofs are asked for yet: what comes after the button asks for
 // all of them, whatever has been typed before.
@@ -20,11 +20,11 @@ func showDisable(q *request) {
 		q.see("account")
 		return
 	}
-	q.page(http.StatusOK, q.disablePage(""))
+	q.show(http.StatusOK, q.disablePage(""))
 }
 
 func disable(q *request) {
-	p, err := q.auth.DisableTwoFactor(q.Context(), q.client(), q.bound)
+	p, err := q.auth.DisableTwoFactor(q.Context(), q.client(), q.ticket)
 	switch {
 	case err == nil:
 		q.proceed(p)
@@ -36,7 +36,5 @@ func disable(q *request) {
 }
 
 func (q *request) disablePage(problem string) web.Page {
-	form := q.formFor(disableForm)
-	form.Problem = problem
-	return web.DisableTwoFactor{Frame: q.frame(), Form: form}
+	return web.DisableTwoFactor{Frame: q.frame(), Form: q.formFor(disableForm, problem)}
 }
