@@ -111,7 +111,7 @@ func mailProblem(server string, err error) error {
 		p.Detail = err.Error()
 		return p
 	}
-	p.Detail = fmt.Sprintf("%s has not taken the mail: %s", server, strings.TrimPrefix(err.Error(), "delivering mail: "))
+	p.Detail = fmt.Sprintf("%s has not taken the mail: %s", server, err)
 	if advice := mailAdvice(err); advice != "" {
 		p.Detail += ". " + advice
 	}
@@ -120,28 +120,32 @@ func mailProblem(server string, err error) error {
 
 // mailAdvice is what to look at, or empty where the error says all that there is.
 func mailAdvice(err error) string {
-	if e, ok := errors.AsType[*mail.Error](err); ok && e.Reply != "" {
+	e, ok := errors.AsType[*mail.Error](err)
+	if !ok {
+		return ""
+	}
+	if e.Reply != "" {
 		return replyAdvice(e)
 	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](e); ok {
 		return "If the certificate is of an authority of your own, name its file with ca_file"
 	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+	if _, ok := errors.AsType[x509.HostnameError](e); ok {
 		return "Write the name that the certificate is for as the host of smtp"
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](e); ok && e.Stage == mail.StageConnect {
 		return "This port does not begin with TLS: try tls starttls, usually on port 587"
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
+	if _, ok := errors.AsType[*net.DNSError](e); ok {
 		return "Check the host of smtp"
 	}
-	if timeout, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
+	if timeout, ok := errors.AsType[net.Error](e); errors.Is(e, context.DeadlineExceeded) || ok && timeout.Timeout() {
 		return "Check host and port; port 465 wants tls implicit, and a firewall or the provider of this machine may keep mail from leaving"
 	}
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	if errors.Is(e, syscall.ECONNREFUSED) {
 		return "Nothing listens there: check host and port; 587 is usual with tls starttls, 465 with tls implicit"
-	case strings.Contains(err.Error(), "STARTTLS"):
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](e); !ok && e.Stage == mail.StageStartTLS && !e.Temporary {
 		return "If the port begins with TLS, as 465 does, write tls implicit; for a server on this machine, tls none"
 	}
 	return ""
@@ -150,7 +154,6 @@ func mailAdvice(err error) string {
 // replyAdvice goes by the reply codes of RFC 5321 and RFC 4954.
 func replyAdvice(e *mail.Error) string {
 	code, _, _ := strings.Cut(e.Reply, " ")
-	text := e.Error()
 	switch {
 	case e.Temporary:
 		return "The server may take it later: try again in some minutes"
@@ -158,9 +161,9 @@ func replyAdvice(e *mail.Error) string {
 		return "Check username and password"
 	case code == "530":
 		return "The server wants a username and password first"
-	case strings.Contains(text, "naming the sender"):
+	case e.Stage == mail.StageSender:
 		return "Check from: the server decides who may send as whom, and may want a username and password first"
-	case strings.Contains(text, "naming the recipient"):
+	case e.Stage == mail.StageRecipient:
 		return "Check the address; for one elsewhere the server may want a username and password first"
 	}
 	return ""

@@ -27,7 +27,7 @@ var replyCode = regexp.MustCompile(`^\d{3}(?:[ -][245]\.\d{1,3}\.\d{1,3})?\b`)
 // none of the server's own words are shown, only the numbers before them; what they mean stands in RFC 5321 and 3463, and Test shows
 // the words. A notice has no secret. Package webhook shows no words of the other side at all.
 func why(m *auth.Message, err error) string {
-	text := strings.TrimPrefix(err.Error(), "delivering mail: ")
+	text := err.Error()
 	if m.Secret() && m.Method == auth.Email {
 		text = withoutWords(err, text)
 	}

@@ -33,8 +33,8 @@ const (
 	TLSNone                // none, and only to a loopback address
 )
 
-// DefaultTimeout is how long one whole delivery may take.
-const DefaultTimeout = 30 * time.Second
+// longestDelivery is how long one whole delivery may take, from looking up the name to the last reply.
+const longestDelivery = 30 * time.Second
 
 // Config is where mail goes and whom it comes from.
 type Config struct {
@@ -49,10 +49,6 @@ type Config struct {
 	TLS                TLS
 	// RootCAs are the authorities that the server's certificate may come from. Nil: those of the system.
 	RootCAs *x509.CertPool
-	// Timeout is how long one whole delivery may take, from looking up the name to the last reply. Zero: [DefaultTimeout].
-	Timeout time.Duration
-	// Hello is the name that we give to the server. Empty: the name of this host.
-	Hello string
 }
 
 // Sender delivers messages. It holds no connection and is safe for concurrent use.
@@ -63,7 +59,7 @@ type Sender struct {
 	mode               TLS
 	tls                *tls.Config
 	timeout            time.Duration
-	hello              string
+	hello              string // our name
 }
 
 // New checks a configuration and connects nowhere. The error says which field is wrong and never holds the password.
@@ -94,34 +90,18 @@ func New(cfg Config) (*Sender, error) {
 		return nil, errors.New("mail needs both a user name and a password, or neither")
 	case strings.ContainsAny(cfg.Username+cfg.Password, "\r\n\x00"):
 		return nil, errors.New("the mail user name or password has a line break or a NUL")
-	case cfg.Timeout < 0:
-		return nil, fmt.Errorf("the mail timeout is %s", cfg.Timeout)
-	}
-	hello, err := helloName(cfg.Hello)
-	if err != nil {
-		return nil, err
-	}
-	timeout := cfg.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
 	}
 	return &Sender{
 		host: host, address: address, from: from, username: cfg.Username, password: cfg.Password, mode: cfg.TLS,
 		tls:     &tls.Config{ServerName: host, RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
-		timeout: timeout, hello: hello,
+		timeout: longestDelivery, hello: helloName(),
 	}, nil
 }
 
 // helloName is what EHLO says. A host whose own name is none that a server would take is called localhost: nobody but the server reads it.
-func helloName(configured string) (string, error) {
-	if configured != "" {
-		if !isHost(configured) {
-			return "", fmt.Errorf("the mail hello name %q is not a host name", configured)
-		}
-		return configured, nil
-	}
+func helloName() string {
 	if name, err := os.Hostname(); err == nil && isHost(name) {
-		return name, nil
+		return name
 	}
-	return "localhost", nil
+	return "localhost"
 }

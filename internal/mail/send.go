@@ -26,31 +26,31 @@ const (
 )
 
 // Send delivers one message over a connection of its own and returns nil once the server has taken it. Every error is an [*Error]; what is
-// wrong with the message is found before the server is called. Send returns when ctx or the timeout of the configuration ends, whatever
+// wrong with the message is found before the server is called. Send returns when ctx ends, and after 30 seconds at the latest, whatever
 // the server does. It is safe for concurrent use.
 //
 // An error does not say that nothing was delivered: a server that dies after it took the message may have kept it. Hence [Message.ID].
 func (s *Sender) Send(ctx context.Context, m Message) error {
 	raw, err := s.compose(m)
 	if err != nil {
-		return refuse(err)
+		return refuse(StageCompose, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if err := s.deliver(ctx, m.To, raw); err != nil {
+	if e := s.deliver(ctx, m.To, raw); e != nil {
 		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			e.Cause = fmt.Errorf("%w: %w", context.Cause(ctx), e.Cause)
 		}
-		return judge(err)
+		return e
 	}
 	return nil
 }
 
-func (s *Sender) deliver(ctx context.Context, to string, raw []byte) error {
+func (s *Sender) deliver(ctx context.Context, to string, raw []byte) *Error {
 	dialer := net.Dialer{Control: s.mayDial}
 	conn, err := dialer.DialContext(ctx, "tcp", s.address)
 	if err != nil {
-		return err
+		return failed(StageConnect, "", err)
 	}
 	defer conn.Close()
 	// All that blocks from here on blocks in this connection.
@@ -62,13 +62,13 @@ func (s *Sender) deliver(ctx context.Context, to string, raw []byte) error {
 	}
 	c, err := smtp.NewClient(bounded, s.host)
 	if err != nil {
-		return fmt.Errorf("waiting for the greeting: %w", err)
+		return failed(StageConnect, "waiting for the greeting", err)
 	}
-	if err := s.open(c); err != nil {
-		return err
+	if e := s.open(c); e != nil {
+		return e
 	}
-	if err := s.hand(c, to, raw); err != nil {
-		return err
+	if e := s.hand(c, to, raw); e != nil {
+		return e
 	}
 	_ = conn.SetDeadline(time.Now().Add(goodbye))
 	_ = c.Quit() // good manners: the message is the server's already
@@ -76,17 +76,17 @@ func (s *Sender) deliver(ctx context.Context, to string, raw []byte) error {
 }
 
 // open says hello, encrypts and signs in, in this order: before TLS the server learns our name and nothing else.
-func (s *Sender) open(c *smtp.Client) error {
+func (s *Sender) open(c *smtp.Client) *Error {
 	if err := c.Hello(s.hello); err != nil {
-		return fmt.Errorf("saying hello: %w", err)
+		return failed(StageConnect, "saying hello", err)
 	}
 	if s.mode == TLSStartTLS {
 		if offered, _ := c.Extension("STARTTLS"); !offered {
-			return refuse(errors.New("the server does not offer STARTTLS"))
+			return refuse(StageStartTLS, errors.New("the server does not offer STARTTLS"))
 		}
 		// What came before TLS is forgotten: the client reads anew from the encrypted connection and asks again what the server can do.
 		if err := c.StartTLS(s.tls); err != nil {
-			return fmt.Errorf("starting TLS: %w", err)
+			return failed(StageStartTLS, "starting TLS", err)
 		}
 	}
 	if s.username == "" {
@@ -94,10 +94,10 @@ func (s *Sender) open(c *smtp.Client) error {
 	}
 	auth, err := s.auth(c)
 	if err != nil {
-		return err
+		return refuse(StageSignIn, err)
 	}
 	if err := c.Auth(auth); err != nil {
-		return fmt.Errorf("signing in to the server: %w", err)
+		return failed(StageSignIn, "signing in to the server", err)
 	}
 	return nil
 }
@@ -113,33 +113,33 @@ func (s *Sender) auth(c *smtp.Client) (smtp.Auth, error) {
 	case slices.Contains(ways, "LOGIN"):
 		return smtp.LoginAuth(s.username, s.password, s.host, s.mode == TLSNone), nil
 	}
-	return nil, refuse(fmt.Errorf("the server offers to sign in by %q, neither PLAIN nor LOGIN", offered))
+	return nil, fmt.Errorf("the server offers to sign in by %q, neither PLAIN nor LOGIN", offered)
 }
 
 // hand gives the message to the server.
-func (s *Sender) hand(c *smtp.Client, to string, raw []byte) error {
+func (s *Sender) hand(c *smtp.Client, to string, raw []byte) *Error {
 	// An address outside of ASCII needs a server that knows of them (RFC 6531). Mail without one does not ask for it, or the next server
 	// on the way would have to know as well.
 	if isASCII(s.from.Address) && isASCII(to) {
 		c.SkipSMTPUTF8(true)
 	} else if knows, _ := c.Extension("SMTPUTF8"); !knows {
-		return refuse(errors.New("the server does not take addresses outside of ASCII (SMTPUTF8)"))
+		return refuse(StageSender, errors.New("the server does not take addresses outside of ASCII (SMTPUTF8)"))
 	}
 	if err := c.Mail("<" + s.from.Address + ">"); err != nil {
-		return fmt.Errorf("naming the sender: %w", err)
+		return failed(StageSender, "naming the sender", err)
 	}
 	if err := c.Rcpt("<" + to + ">"); err != nil {
-		return fmt.Errorf("naming the recipient: %w", err)
+		return failed(StageRecipient, "naming the recipient", err)
 	}
 	w, err := c.Data()
 	if err != nil {
-		return fmt.Errorf("beginning the message: %w", err)
+		return failed(StageData, "beginning the message", err)
 	}
 	if _, err := w.Write(raw); err != nil {
-		return fmt.Errorf("sending the message: %w", err)
+		return failed(StageData, "sending the message", err)
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("waiting for the server to take the message: %w", err)
+		return failed(StageData, "waiting for the server to take the message", err)
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (s *Sender) mayDial(_, address string, _ syscall.RawConn) error {
 		return nil
 	}
 	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
-		return refuse(fmt.Errorf("mail without TLS does not go to %s", address))
+		return refuse(StageConnect, fmt.Errorf("mail without TLS does not go to %s", address))
 	}
 	return nil
 }

@@ -54,8 +54,12 @@ func TestML4NothingIsSentToAServerThatProvesNothing(t *testing.T) {
 			}
 			s := newSender(t, mail.Config{Address: server.Address, RootCAs: c.roots, TLS: c.tls, Username: mailtest.Username, Password: mailtest.Password})
 			e := refused(t, s.Send(t.Context(), message()))
-			if e.Temporary || !strings.Contains(e.Error(), c.want) {
-				t.Errorf("got %v, temporary: %v; want it permanent, with %q", e, e.Temporary, c.want)
+			stage := mail.StageStartTLS
+			if c.tls == mail.TLSImplicit {
+				stage = mail.StageConnect
+			}
+			if e.Temporary || e.Stage != stage || !strings.Contains(e.Error(), c.want) {
+				t.Errorf("got %v, temporary: %v, at stage %d; want it permanent, at %d, with %q", e, e.Temporary, e.Stage, stage, c.want)
 			}
 			if got := server.All(); len(got) > 0 {
 				t.Errorf("the server took %q", got[0].Raw)
@@ -95,7 +99,9 @@ func TestML4NothingIsSentWhenStartTLSFails(t *testing.T) {
 func TestML4ImplicitTLSDoesNotFallBack(t *testing.T) {
 	server := mailtest.Start(t, mailtest.NoStartTLS(), mailtest.Auth("PLAIN"))
 	s := newSender(t, mail.Config{Address: server.Address, RootCAs: server.RootCAs, TLS: mail.TLSImplicit, Username: mailtest.Username, Password: mailtest.Password})
-	refused(t, s.Send(t.Context(), message()))
+	if e := refused(t, s.Send(t.Context(), message())); e.Temporary || e.Stage != mail.StageConnect {
+		t.Errorf("got %v, temporary: %v, at stage %d; a port that does not begin with TLS will not do so later", e, e.Temporary, e.Stage)
+	}
 	if got := server.All(); len(got) > 0 {
 		t.Errorf("the server took %q", got[0].Raw)
 	}
