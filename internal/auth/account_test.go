@@ -324,6 +324,25 @@ func TestStoryDisable(t *testing.T) {
 	wantKind(t, err, auth.WrongCode, "OT-15: a backup code from before")
 }
 
+// TestStepUpThatWaitedForWhatIsGone: two factors are turned off in another window, and what waited for a code does not become an
+// enrollment.
+func TestStepUpThatWaitedForWhatIsGone(t *testing.T) {
+	b := mailBench(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	b.Clock.Move(5 * time.Minute)
+	waits, err := b.StepUp(bg, alice.Client(), alice.Session, auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: time.Minute}, "")
+	waits = wantStep(t, waits, err, auth.StepPassword, "stepping up")
+	waits, err = b.ReenterPassword(bg, alice.Client(), waits.Attempt, alice.Password)
+	waits = wantStep(t, waits, err, auth.StepCode, "the password")
+	pr := disable(t, b, alice)
+	pr, err = b.Code(bg, alice.Client(), pr.Attempt, auth.TOTP, alice.Code())
+	wantStep(t, pr, err, auth.StepDone, "turning two factors off")
+	_, err = b.Attempt(bg, waits.Attempt)
+	wantKind(t, err, auth.AttemptGone, "the step-up that waited for a code")
+	_, err = b.ChooseFactor(bg, alice.Client(), waits.Attempt, byApp)
+	wantKind(t, err, auth.AttemptGone, "enrolling in it")
+}
+
 // TestDisableByBackupCode: who has lost the device turns it off with a code that stands in for it.
 func TestDisableByBackupCode(t *testing.T) {
 	b := mailBench(t)
