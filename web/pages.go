@@ -63,7 +63,7 @@ type Way struct {
 	Name    string // as the person called it; empty: not named
 	Channel string // of a webhook
 	To      string // a hint of where codes go
-	Token   string // of the form that has one sent
+	Token   string // of the form that has a code sent; empty: none is sent when this way is taken
 }
 
 // Sent is a code on its way.
@@ -124,10 +124,12 @@ type Reset struct {
 	Form
 }
 
-// ResetPassword sets another password by a mailed link.
-type ResetPassword struct {
+// ChoosePassword sets a password by a one-time link: the first one of a person whom an operator has added, or another one.
+type ChoosePassword struct {
 	Frame
 	Form
+	Title       string
+	Why         string // what happens with it
 	Action      string // where the form goes: the path of the link
 	UserName    string
 	MinPassword int
@@ -155,15 +157,6 @@ type Setup struct {
 	Action      string // where the form goes: the path of the link
 	Wrong       string // the field that the problem is about: "name" or "password"; empty where it is about neither
 	Name        string
-	MinPassword int
-}
-
-// Invite sets the first password of a person whom an operator has added.
-type Invite struct {
-	Frame
-	Form
-	Action      string
-	UserName    string
 	MinPassword int
 }
 

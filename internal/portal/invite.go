@@ -39,11 +39,5 @@ func invite(q *request) {
 }
 
 func (q *request) invitePage(l auth.Link, problem string) web.Page {
-	return web.Invite{
-		Frame:       q.frame(),
-		Form:        q.formFor(inviteForm, problem),
-		Action:      q.visit.URL.Path,
-		UserName:    l.UserName,
-		MinPassword: q.auth.Settings().MinPassword,
-	}
+	return q.choosePasswordPage(inviteForm, problem, web.InviteTitle, web.InviteWhy, l)
 }

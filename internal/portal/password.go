@@ -40,6 +40,14 @@ func (q *request) passwordPage(wrong, problem string) web.Page {
 	}
 }
 
+// choosePasswordPage asks for a password behind a one-time link.
+func (q *request) choosePasswordPage(f purpose, problem string, title, why web.Message, l auth.Link) web.Page {
+	return web.ChoosePassword{
+		Frame: q.frame(), Form: q.formFor(f, problem), Title: q.say(title), Why: q.say(why), Action: q.visit.URL.Path,
+		UserName: l.UserName, MinPassword: q.auth.Settings().MinPassword,
+	}
+}
+
 // newPassword reads a password that is typed twice; a slip shows before it is set. It answers when the two differ.
 func (q *request) newPassword(again func(problem string) web.Page) (string, bool) {
 	if q.form.Get("password") != q.form.Get("repeat") {

@@ -82,11 +82,5 @@ func showResetDone(q *request) {
 }
 
 func (q *request) resetPasswordPage(l auth.Link, problem string) web.Page {
-	return web.ResetPassword{
-		Frame:       q.frame(),
-		Form:        q.formFor(newPasswordForm, problem),
-		Action:      q.visit.URL.Path,
-		UserName:    l.UserName,
-		MinPassword: q.auth.Settings().MinPassword,
-	}
+	return q.choosePasswordPage(newPasswordForm, problem, web.NewPasswordTitle, web.NewPasswordWhy, l)
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Says in words how hard a new password is to guess. It only tells: the site decides what it takes, and without this the hint above the
-// field says what is needed. The numbers are those of package password, by a shorter way.
+// field says what is needed. Its numbers are rough: the bits that somebody needs who guesses words, rows of keys and repetitions first.
 (() => {
   "use strict";
   const field = document.getElementById("password");

@@ -3,9 +3,6 @@
 
 package web
 
-// Sends tells whether a code is sent when this way is taken.
-func (w Way) Sends() bool { return w.Method == "email" || w.Method == "webhook" }
-
 // kind is what a method is called. A channel that we have no word for goes by the name that the operator gave it.
 func (v *voice) kind(method, channel string) string {
 	switch {
