@@ -11,6 +11,7 @@ var chinese = words{
 	Name:   "简体中文",
 	Dir:    "ltr",
 	colon:  "：",
+	space:  "",
 	moment: "2006年January2日 15:04 UTC",
 	months: [12]string{"1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月"},
 
@@ -75,7 +76,7 @@ var chinese = words{
 		KindName:        "名称（可选）",
 		KindNameHint:    "例如手机，或公司的笔记本电脑。用于区分多个验证方式。",
 		KindPhone:       "电话号码",
-		KindPhoneHint:   "请加上国家或地区代码，例如 +49 151 23456789。",
+		KindPhoneHint:   "请加上国家或地区代码，例如 +49\u00a0151\u00a023456789。",
 		KindDestination: "验证码发送到哪里",
 
 		ConfirmAddressTitle:  "请确认您的电子邮件地址",
@@ -113,7 +114,7 @@ var chinese = words{
 		PrintButton:      "打印",
 		SavedButton:      "我已保存",
 		UsedTitle:        "您使用了一个备用码",
-		FewCodesLeft:     "没有手机或备用码，您将无法登录。如果手机已丢失，请趁现在还能登录，联系本网站的管理员重置您的第二重验证。",
+		FewCodesLeft:     "没有第二重验证或备用码，您将无法登录。请趁现在还能登录，在账户页面生成新的备用码；如果手机已丢失，请在那里添加另一种第二重验证。",
 
 		SetupTitle:     "创建第一个账户",
 		SetupWhy:       "此账户用于管理网站。接下来您将为它设置双重验证。",
@@ -233,7 +234,7 @@ var chinese = words{
 		TooManyMessages:     "不久前刚发送过验证码，或发送次数过多。请等待 %s后重新发送。",
 		NoSuchWay:           "此处无法使用这种方式。请选择其他方式。",
 		LastFactor:          "这是账户唯一的第二重验证。请先添加另一种，或停用双重验证。",
-		BadDestination:      "无法将验证码发送到那里。请输入带国家或地区代码的电话号码，例如 +49 151 23456789。",
+		BadDestination:      "无法将验证码发送到那里。请输入带国家或地区代码的电话号码，例如 +49\u00a0151\u00a023456789。",
 		BadAddress:          "这不是电子邮件地址。请检查是否输错。",
 		AlreadyDone:         "已经是这样，因此没有更改任何内容。",
 		TooManyTries:        "尝试次数过多。为保护账户，请等待 %s后重试。",

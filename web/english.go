@@ -9,6 +9,7 @@ var english = words{
 	Name:   "English",
 	Dir:    "ltr",
 	colon:  ": ",
+	space:  " ",
 	moment: "2 January 2006, 15:04 UTC",
 	months: [12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
 
@@ -111,7 +112,7 @@ var english = words{
 		PrintButton:      "Print",
 		SavedButton:      "I have saved them",
 		UsedTitle:        "You used a backup code",
-		FewCodesLeft:     "Without your phone or a backup code you cannot sign in. If your phone is lost, ask whoever runs this site to reset your second factor while you still have a way in.",
+		FewCodesLeft:     "Without a second factor or a backup code you cannot sign in. Make new backup codes on your account page while you still have a way in; if your phone is lost, add another second factor there.",
 
 		SetupTitle:     "Make the first account",
 		SetupWhy:       "This account administers the site. Next you set up two-factor sign-in for it.",

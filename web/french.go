@@ -11,6 +11,7 @@ var french = words{
 	Name:   "Français",
 	Dir:    "ltr",
 	colon:  "\u00a0: ",
+	space:  " ",
 	moment: "2 January 2006 à 15:04 UTC",
 	months: [12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"},
 
@@ -75,7 +76,7 @@ var french = words{
 		KindName:        "Nom (facultatif)",
 		KindNameHint:    "Par exemple téléphone, ou ordinateur du bureau. Il permet d’en distinguer plusieurs.",
 		KindPhone:       "Numéro de téléphone",
-		KindPhoneHint:   "Avec l’indicatif du pays, par exemple +49 151 23456789.",
+		KindPhoneHint:   "Avec l’indicatif du pays, par exemple +49\u00a0151\u00a023456789.",
 		KindDestination: "Où vont les codes",
 
 		ConfirmAddressTitle:  "Confirmez votre adresse e-mail",
@@ -113,7 +114,7 @@ var french = words{
 		PrintButton:      "Imprimer",
 		SavedButton:      "Je les ai enregistrés",
 		UsedTitle:        "Vous avez utilisé un code de secours",
-		FewCodesLeft:     "Sans votre téléphone ou un code de secours, vous ne pouvez pas vous connecter. Si votre téléphone est perdu, demandez aux responsables de ce site de réinitialiser votre second facteur tant que vous pouvez encore entrer.",
+		FewCodesLeft:     "Sans second facteur ni code de secours, vous ne pouvez pas vous connecter. Créez de nouveaux codes de secours sur la page de votre compte tant que vous pouvez encore entrer\u202f; si votre téléphone est perdu, ajoutez-y un autre second facteur.",
 
 		SetupTitle:     "Créer le premier compte",
 		SetupWhy:       "Ce compte administre le site. Ensuite, vous configurerez pour lui la connexion à deux facteurs.",
@@ -233,7 +234,7 @@ var french = words{
 		TooManyMessages:     "Un code a été envoyé il y a peu, ou trop l’ont été. Attendez %s, puis demandez-en un autre.",
 		NoSuchWay:           "Ce moyen ne peut pas servir ici. Choisissez-en un autre.",
 		LastFactor:          "C’est le seul second facteur du compte. Ajoutez-en d’abord un autre ou désactivez la connexion à deux facteurs.",
-		BadDestination:      "Les codes ne peuvent pas être envoyés là. Saisissez un numéro de téléphone avec l’indicatif du pays, par exemple +49 151 23456789.",
+		BadDestination:      "Les codes ne peuvent pas être envoyés là. Saisissez un numéro de téléphone avec l’indicatif du pays, par exemple +49\u00a0151\u00a023456789.",
 		BadAddress:          "Ce n’est pas une adresse e-mail. Vérifiez la saisie.",
 		AlreadyDone:         "C’est déjà le cas\u202f; rien n’a donc été changé.",
 		TooManyTries:        "Il y a eu trop de tentatives. Pour protéger le compte, attendez %s avant de réessayer.",

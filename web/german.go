@@ -10,6 +10,7 @@ var german = words{
 	Name:   "Deutsch",
 	Dir:    "ltr",
 	colon:  ": ",
+	space:  " ",
 	moment: "2. January 2006, 15:04 UTC",
 	months: [12]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"},
 
@@ -74,7 +75,7 @@ var german = words{
 		KindName:        "Name (freiwillig)",
 		KindNameHint:    "Etwa Telefon oder Laptop im Büro. Er hilft, mehrere auseinanderzuhalten.",
 		KindPhone:       "Telefonnummer",
-		KindPhoneHint:   "Mit der Vorwahl des Landes, etwa +49 151 23456789.",
+		KindPhoneHint:   "Mit der Vorwahl des Landes, etwa +49\u00a0151\u00a023456789.",
 		KindDestination: "Wohin die Codes gehen",
 
 		ConfirmAddressTitle:  "E-Mail-Adresse bestätigen",
@@ -112,7 +113,7 @@ var german = words{
 		PrintButton:      "Drucken",
 		SavedButton:      "Ich habe sie gespeichert",
 		UsedTitle:        "Sie haben einen Backup-Code verwendet",
-		FewCodesLeft:     "Ohne Ihr Telefon oder einen Backup-Code können Sie sich nicht anmelden. Wenn Sie Ihr Telefon verloren haben, bitten Sie die Betreiber dieser Website, Ihren zweiten Faktor zurückzusetzen, solange Sie noch hineinkommen.",
+		FewCodesLeft:     "Ohne zweiten Faktor oder Backup-Code können Sie sich nicht anmelden. Erstellen Sie auf Ihrer Kontoseite neue Backup-Codes, solange Sie noch hineinkommen; wenn Sie Ihr Telefon verloren haben, fügen Sie dort einen anderen zweiten Faktor hinzu.",
 
 		SetupTitle:     "Das erste Konto anlegen",
 		SetupWhy:       "Dieses Konto verwaltet die Website. Danach richten Sie dafür die Zwei-Faktor-Anmeldung ein.",
@@ -232,7 +233,7 @@ var german = words{
 		TooManyMessages:     "Erst vor Kurzem wurde ein Code gesendet, oder es waren zu viele. Warten Sie %s und lassen Sie sich dann einen neuen senden.",
 		NoSuchWay:           "Dieser Weg ist hier nicht möglich. Wählen Sie einen anderen.",
 		LastFactor:          "Dies ist der einzige zweite Faktor des Kontos. Fügen Sie zuerst einen anderen hinzu oder schalten Sie die Zwei-Faktor-Anmeldung aus.",
-		BadDestination:      "Dorthin können keine Codes gesendet werden. Geben Sie eine Telefonnummer mit der Vorwahl des Landes ein, etwa +49 151 23456789.",
+		BadDestination:      "Dorthin können keine Codes gesendet werden. Geben Sie eine Telefonnummer mit der Vorwahl des Landes ein, etwa +49\u00a0151\u00a023456789.",
 		BadAddress:          "Das ist keine E-Mail-Adresse. Prüfen Sie sie auf Tippfehler.",
 		AlreadyDone:         "Das ist schon so, deshalb wurde nichts geändert.",
 		TooManyTries:        "Es waren zu viele Versuche. Damit das Konto sicher bleibt, warten Sie %s und versuchen Sie es dann noch einmal.",

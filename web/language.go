@@ -21,6 +21,7 @@ type words struct {
 	Name   string // as its speakers call it
 	Dir    string // of the script: ltr or rtl
 	colon  string // between a label and what it labels, with its spaces
+	space  string // between two sentences, and after the colon of a message
 	moment string // how a moment is written, as a layout of package time
 	months [12]string
 

@@ -11,6 +11,7 @@ var portuguese = words{
 	Name:   "Português",
 	Dir:    "ltr",
 	colon:  ": ",
+	space:  " ",
 	moment: "2 de January de 2006, 15:04 UTC",
 	months: [12]string{"janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro", "novembro", "dezembro"},
 
@@ -75,7 +76,7 @@ var portuguese = words{
 		KindName:        "Nome (opcional)",
 		KindNameHint:    "Por exemplo, telefone ou notebook do trabalho. Serve para distinguir vários.",
 		KindPhone:       "Número de telefone",
-		KindPhoneHint:   "Com o código do país, por exemplo +49 151 23456789.",
+		KindPhoneHint:   "Com o código do país, por exemplo +49\u00a0151\u00a023456789.",
 		KindDestination: "Para onde vão os códigos",
 
 		ConfirmAddressTitle:  "Confirme seu endereço de e-mail",
@@ -113,7 +114,7 @@ var portuguese = words{
 		PrintButton:      "Imprimir",
 		SavedButton:      "Já guardei os códigos",
 		UsedTitle:        "Você usou um código de reserva",
-		FewCodesLeft:     "Sem seu telefone ou um código de reserva você não consegue entrar. Se perdeu o telefone, peça aos responsáveis por este site que redefinam seu segundo fator enquanto você ainda consegue entrar.",
+		FewCodesLeft:     "Sem um segundo fator ou um código de reserva você não consegue entrar. Crie novos códigos de reserva na página da sua conta enquanto ainda consegue entrar; se perdeu o telefone, adicione lá outro segundo fator.",
 
 		SetupTitle:     "Criar a primeira conta",
 		SetupWhy:       "Esta conta administra o site. Em seguida você configura para ela o login com dois fatores.",
@@ -233,7 +234,7 @@ var portuguese = words{
 		TooManyMessages:     "Um código foi enviado há pouco tempo, ou foram enviados demais. Espere %s e então peça outro.",
 		NoSuchWay:           "Esta forma não pode ser usada aqui. Escolha outra.",
 		LastFactor:          "Este é o único segundo fator da conta. Adicione outro antes ou desative o login com dois fatores.",
-		BadDestination:      "Não é possível enviar códigos para lá. Escreva um número de telefone com o código do país, por exemplo +49 151 23456789.",
+		BadDestination:      "Não é possível enviar códigos para lá. Escreva um número de telefone com o código do país, por exemplo +49\u00a0151\u00a023456789.",
 		BadAddress:          "Isto não é um endereço de e-mail. Veja se há erros.",
 		AlreadyDone:         "Já está assim, então nada foi alterado.",
 		TooManyTries:        "Houve tentativas demais. Para proteger a conta, espere %s e tente de novo.",

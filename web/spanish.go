@@ -11,6 +11,7 @@ var spanish = words{
 	Name:   "Español",
 	Dir:    "ltr",
 	colon:  ": ",
+	space:  " ",
 	moment: "2 de January de 2006, 15:04 UTC",
 	months: [12]string{"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"},
 
@@ -75,7 +76,7 @@ var spanish = words{
 		KindName:        "Nombre (opcional)",
 		KindNameHint:    "Por ejemplo, teléfono o portátil del trabajo. Sirve para distinguir varios.",
 		KindPhone:       "Número de teléfono",
-		KindPhoneHint:   "Con el prefijo del país, por ejemplo +49 151 23456789.",
+		KindPhoneHint:   "Con el prefijo del país, por ejemplo +49\u00a0151\u00a023456789.",
 		KindDestination: "Adónde van los códigos",
 
 		ConfirmAddressTitle:  "Confirme su dirección de correo",
@@ -113,7 +114,7 @@ var spanish = words{
 		PrintButton:      "Imprimir",
 		SavedButton:      "Ya los guardé",
 		UsedTitle:        "Usted usó un código de respaldo",
-		FewCodesLeft:     "Sin su teléfono o un código de respaldo no puede iniciar sesión. Si perdió el teléfono, pida a los responsables de este sitio que restablezcan su segundo factor mientras todavía pueda entrar.",
+		FewCodesLeft:     "Sin un segundo factor o un código de respaldo no puede iniciar sesión. Cree nuevos códigos de respaldo en la página de su cuenta mientras todavía pueda entrar; si perdió el teléfono, añada allí otro segundo factor.",
 
 		SetupTitle:     "Crear la primera cuenta",
 		SetupWhy:       "Esta cuenta administra el sitio. Después configurará para ella el inicio de sesión con dos factores.",
@@ -233,7 +234,7 @@ var spanish = words{
 		TooManyMessages:     "Se envió un código hace muy poco, o se enviaron demasiados. Espere %s y pida entonces otro.",
 		NoSuchWay:           "Esta forma no se puede usar aquí. Elija otra.",
 		LastFactor:          "Este es el único segundo factor de la cuenta. Añada antes otro o desactive el inicio de sesión con dos factores.",
-		BadDestination:      "No se pueden enviar códigos ahí. Escriba un número de teléfono con el prefijo del país, por ejemplo +49 151 23456789.",
+		BadDestination:      "No se pueden enviar códigos ahí. Escriba un número de teléfono con el prefijo del país, por ejemplo +49\u00a0151\u00a023456789.",
 		BadAddress:          "Esto no es una dirección de correo. Compruebe si tiene errores.",
 		AlreadyDone:         "Ya es así, por lo que no se cambió nada.",
 		TooManyTries:        "Hubo demasiados intentos. Para proteger la cuenta, espere %s y vuelva a intentarlo.",

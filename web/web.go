@@ -99,6 +99,7 @@ func (v *voice) functions() template.FuncMap {
 		"lang":      func() string { return v.Tag },
 		"dir":       func() string { return v.Dir },
 		"language":  func() string { return v.Name },
+		"space":     func() string { return v.space },
 		"languages": func() []words { return vocabulary },
 		"static":    Static,
 		"at":        func(path string) string { return Prefix + path },
