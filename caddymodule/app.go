@@ -3,7 +3,7 @@
 
 // Package caddymodule is Nightlatch as Caddy sees it: the app "nightlatch" (app.go), the handler "http.handlers.nightlatch"
 // (handler.go, rule.go, visit.go), their Caddyfile syntax (caddyfile.go), the store that outlives reloads (pool.go), what is told of each
-// event (events.go), and the ways in which messages leave (post.go, smtp.go, webhook.go).
+// event (events.go), and the ways in which messages leave (courier.go, smtp.go, webhook.go).
 //
 // It translates and decides little: what a configuration may say, which matchers look at the path, and how far a connection can be
 // trusted. Who may pass is decided in package auth, asked through package server. Nothing outside this package knows Caddy's types.
@@ -129,7 +129,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.check(); err != nil {
 		return err
 	}
-	post, err := a.post()
+	cfg, err := a.courierConfig()
 	if err != nil {
 		return err
 	}
@@ -151,8 +151,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.poolKey = o.Dir
 	a.open = sync.OnceValues(a.openService)
-	post.Service, post.Roster = a.Service, &a.store.couriers
-	a.courier = courier.New(post)
+	cfg.Service, cfg.Roster = a.Service, &a.store.couriers
+	a.courier = courier.New(cfg)
 	return nil
 }
 

@@ -73,16 +73,16 @@ func (t *target) testMail(ctx context.Context, to string) (server string, err er
 // prepareMail makes as much of an App that was decoded and not provisioned as testMail needs. Secrets of the rest may be out of reach of
 // whoever runs a command.
 func (a *App) prepareMail() (err error) {
-	var post courier.Config
-	if post.Brand, err = a.Brand.load(); err != nil {
+	var cfg courier.Config
+	if cfg.Brand, err = a.Brand.load(); err != nil {
 		return err
 	}
 	if a.SMTP != nil {
-		if post.Mail, err = a.SMTP.sender(expanded); err != nil {
+		if cfg.Mail, err = a.SMTP.sender(expanded); err != nil {
 			return err
 		}
 	}
-	a.courier = courier.New(post)
+	a.courier = courier.New(cfg)
 	return nil
 }
 

@@ -36,7 +36,7 @@ type Webhook struct {
 	Headers http.Header `json:"headers,omitempty"`
 
 	// What the program delivers by, as people choose it and as it is told: at most 8 names of letters a-z, digits, _ and -. The
-	// destinations of `sms` are phone numbers. Default: `sms`.
+	// destinations of `sms`, `voice` and `whatsapp` are phone numbers. Default: `sms`.
 	Channels []string `json:"channels,omitempty"`
 
 	// Whether the host in the URL may be a name that resolves to a private or loopback address.

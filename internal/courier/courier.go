@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package courier brings messages to people: it takes an auth.Message, writes the letter in the person's language (letter.go) or the body
-// for the webhook (parcel.go), hands it to package mail or webhook, tries again where that can help (round.go), and tells auth.Service
+// for the webhook (payload.go), hands it to package mail or webhook, tries again where that can help (retry.go), and tells auth.Service
 // how it ended. Sending happens off the request: whoever asked for a code waits for a page and never for a mail server.
 //
-// It decides how often and for how long it is tried, and what an operator may read of why it failed (why.go). It never decides who gets
+// It decides how often and for how long it is tried, and what an operator may read of why it failed (reason.go). It never decides who gets
 // what, keeps nothing on a disk, and neither logs nor reports what a message says. Notices are stored by auth until they are delivered,
 // so they arrive at least once; codes and links are in memory alone, and die with the process.
 //
@@ -56,8 +56,8 @@ const (
 
 // Courier delivers the messages of one configuration. It is safe for concurrent use.
 type Courier struct {
-	Config
-	codes, notices, calls *lane // letters that somebody waits for, other letters, and codes by webhook: none holds up another
+	cfg                      Config
+	codes, notices, webhooks *lane // letters that somebody waits for, other letters, and codes by webhook: none holds up another
 
 	mu       sync.Mutex
 	stopped  bool
@@ -84,11 +84,11 @@ func New(cfg Config) *Courier {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Courier{Config: cfg, stopping: make(chan struct{}), after: time.After}
+	c := &Courier{cfg: cfg, stopping: make(chan struct{}), after: time.After}
 	c.sending, c.abandon = context.WithCancel(context.Background())
 	c.codes = newLane(roomForCodes, 8, c.sendLetter)
 	c.notices = newLane(roomForNotices, 2, c.sendLetter)
-	c.calls = newLane(roomForCodes, 8, c.sendParcel)
+	c.webhooks = newLane(roomForCodes, 8, c.sendPayload)
 	return c
 }
 
@@ -106,12 +106,12 @@ func newLane(room, slots int, send func(context.Context, auth.Message) error) *l
 // lane is the way that a message goes, nil where it is not configured.
 func (c *Courier) lane(m *auth.Message) *lane {
 	switch {
-	case m.Method == auth.Email && c.Mail != nil && m.Secret():
+	case m.Method == auth.Email && c.cfg.Mail != nil && m.Secret():
 		return c.codes
-	case m.Method == auth.Email && c.Mail != nil:
+	case m.Method == auth.Email && c.cfg.Mail != nil:
 		return c.notices
-	case m.Method == auth.Webhook && c.Webhook != nil:
-		return c.calls
+	case m.Method == auth.Webhook && c.cfg.Webhook != nil:
+		return c.webhooks
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (c *Courier) take(m auth.Message) bool {
 	if c.stopped {
 		return false
 	}
-	if !c.Roster.claim(m.ID) {
+	if !c.cfg.Roster.claim(m.ID) {
 		return true
 	}
 	l := c.lane(&m)
@@ -161,7 +161,7 @@ func (c *Courier) takeStored(m auth.Message) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stopped || !c.Roster.claim(m.ID) {
+	if c.stopped || !c.cfg.Roster.claim(m.ID) {
 		<-l.room
 		return !c.stopped
 	}
@@ -174,21 +174,30 @@ func (c *Courier) giveUp(m auth.Message, why error) {
 	c.under.Go(func() { c.end(m, why) })
 }
 
-// Start takes on the notices that are stored and in nobody's hands: those of a process that ended before it could deliver them.
+var errEnded = errors.New("a courier that was stopped does not start")
+
+// Start takes on the notices that are stored and in nobody's hands: those of a process that ended before it could deliver them. A Courier
+// that was stopped does not start.
 func (c *Courier) Start(ctx context.Context) error {
-	svc, err := c.Service()
+	svc, err := c.cfg.Service()
 	if err != nil {
 		return err
 	}
 	// What somebody has in hand before the list is read may be delivered by the time that the list is gone through.
-	inHand := c.Roster.enlist(c)
+	inHand, ok := c.enlist()
+	if !ok {
+		return errEnded
+	}
 	list, err := svc.Undelivered(ctx)
 	if err != nil {
-		c.Roster.discharge(c)
+		c.cfg.Roster.discharge(c)
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.stopped {
+		return errEnded
+	}
 	c.under.Go(func() {
 		for _, m := range list {
 			if !inHand[m.ID] && !c.takeStored(m) {
@@ -197,6 +206,17 @@ func (c *Courier) Start(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// enlist puts the Courier on the Roster, unless it was stopped: whoever hands a message on asks the newest there until one takes it, and one
+// that has ended would never.
+func (c *Courier) enlist() (inHand map[string]bool, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return nil, false
+	}
+	return c.cfg.Roster.enlist(c), true
 }
 
 // Stop ends the Courier. Tries under way may finish within patience; then they are broken off. What is not delivered goes to the newest
@@ -210,7 +230,7 @@ func (c *Courier) Stop(patience time.Duration) {
 	if again {
 		return
 	}
-	c.Roster.discharge(c)
+	c.cfg.Roster.discharge(c)
 	close(c.stopping)
 	done := make(chan struct{})
 	go func() {
@@ -222,7 +242,7 @@ func (c *Courier) Stop(patience time.Duration) {
 	case <-done:
 	case <-c.after(patience):
 		if n := c.busy.Load(); n > 0 {
-			c.Log.Warn("a mail server or webhook is too slow: a reload does not wait for it", "messages", n)
+			c.cfg.Log.Warn("a mail server or webhook is too slow: a reload does not wait for it", "messages", n)
 		}
 		c.abandon()
 		// A sender whose context has ended comes back at once. One that does not is left alone.
@@ -239,12 +259,12 @@ var ErrNoMail = errors.New("the configuration has no mail server: add smtp to it
 // Test sends a letter that says it is a test, in English, and returns what package mail does: nil when the server has taken it, or a
 // *mail.Error. It is for an operator, who reads what the server said; no event is made of it.
 func (c *Courier) Test(ctx context.Context, to string) error {
-	if c.Mail == nil {
+	if c.cfg.Mail == nil {
 		return ErrNoMail
 	}
 	m, err := c.testLetter(to)
 	if err != nil {
 		return err
 	}
-	return c.Mail.Send(ctx, m)
+	return c.cfg.Mail.Send(ctx, m)
 }

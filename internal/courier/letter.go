@@ -59,7 +59,7 @@ func (c *Courier) sendLetter(ctx context.Context, m auth.Message) error {
 	if err != nil {
 		return err
 	}
-	return c.Mail.Send(ctx, mail.Message{ID: m.ID, To: m.To, Subject: subject, Text: text, HTML: html, Date: m.Time})
+	return c.cfg.Mail.Send(ctx, mail.Message{ID: m.ID, To: m.To, Subject: subject, Text: text, HTML: html, Date: m.Time})
 }
 
 // letter says a message in the words of package web.
@@ -69,7 +69,7 @@ func (c *Courier) letter(m *auth.Message) (web.Letter, error) {
 		return web.Letter{}, fmt.Errorf("there is no letter of the kind %q", m.Kind)
 	}
 	origin := c.origin(m)
-	l := web.Letter{Brand: c.Brand, Language: m.Language, Subject: w.subject, Lead: w.lead, Code: m.Code, Advice: []web.Message{w.advice}}
+	l := web.Letter{Brand: c.cfg.Brand, Language: m.Language, Subject: w.subject, Lead: w.lead, Code: m.Code, Advice: []web.Message{w.advice}}
 	switch {
 	case m.Secret():
 		l.LeadArgs = []any{minutes(m.Expires.Sub(m.Time))}
@@ -122,10 +122,10 @@ func minutes(d time.Duration) int { return max(1, int(d/time.Minute)) }
 
 // testLetter is one that an operator sends to try the mail server out.
 func (c *Courier) testLetter(to string) (mail.Message, error) {
-	now := c.Now()
-	l := web.Letter{Brand: c.Brand, Subject: web.MailTestSubject, Lead: web.MailTest}
+	now := c.cfg.Now()
+	l := web.Letter{Brand: c.cfg.Brand, Subject: web.MailTestSubject, Lead: web.MailTest}
 	l.Facts = []web.Fact{{Label: web.MailTime, Value: l.When(now), Ours: true}}
-	if origin := c.Origin(); origin != "" {
+	if origin := c.cfg.Origin(); origin != "" {
 		l.Facts = append(l.Facts, web.Fact{Label: web.MailSite, Value: origin, Ours: true})
 	}
 	subject, text, html, err := l.Render()

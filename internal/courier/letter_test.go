@@ -224,7 +224,7 @@ func TestBadServersCostAnEvent(t *testing.T) {
 			server := mailtest.Start(t, c.option)
 			client, _, events := post(t, server, nil)
 			m := message(auth.MessageCode)
-			m.Expires = client.Now().Add(2 * time.Second)
+			m.Expires = client.cfg.Now().Add(2 * time.Second)
 			client.Deliver(m)
 			if e := receive(t, "an event", events); !strings.HasPrefix(e.Detail, c.want) {
 				t.Errorf("got %q, want %q", e.Detail, c.want)
@@ -257,7 +257,7 @@ func TestGreylisted(t *testing.T) {
 }
 
 // docs/webhook.md promises this body, byte for byte.
-func TestParcel(t *testing.T) {
+func TestPayload(t *testing.T) {
 	bodies := make(chan []byte, 1)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -67,7 +67,7 @@ func (r *Roster) release(id string) {
 // handOn gives a message that a stopped Courier has not delivered to another one. When there is none the process ends: a code or link
 // is given up, so that the page that waits for it says so after the restart, and a notice stays stored.
 func (c *Courier) handOn(m auth.Message) {
-	for heir := c.Roster.newest(); heir != nil; heir = c.Roster.newest() {
+	for heir := c.cfg.Roster.newest(); heir != nil; heir = c.cfg.Roster.newest() {
 		if heir.take(m) {
 			return
 		}

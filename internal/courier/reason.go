@@ -7,35 +7,30 @@ import (
 	"errors"
 	"net/textproto"
 	"regexp"
-	"strings"
-	"unicode"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/mail"
 )
 
-// longestReason is how much of a reason is shown, in characters.
-const longestReason = 200
-
 // replyCode is what a reply of a mail server begins with: the code, and the one of RFC 3463 where there is one.
 var replyCode = regexp.MustCompile(`^\d{3}(?:[ -][245]\.\d{1,3}\.\d{1,3})?\b`)
 
-// why says for an operator why a message was not delivered. It goes into the log and into an event, which are kept for long and read by
+// reason says for an operator why a message was not delivered. It goes into the log and into an event, which are kept for long and read by
 // many, so it holds no secret.
 //
 // A mail server that has read the message can repeat it in its answer, in whatever spelling. Of a message with a code or a link therefore
 // none of the server's own words are shown, only the numbers before them; what they mean stands in RFC 5321 and 3463, and Test shows
-// the words. A notice has no secret. Package webhook shows no words of the other side at all.
-func why(m *auth.Message, err error) string {
-	text := err.Error()
+// the words. A notice has no secret: package mail makes one printable line of what the server said. Package webhook shows no words of the
+// other side at all.
+func reason(m *auth.Message, err error) string {
 	if m.Secret() && m.Method == auth.Email {
-		text = withoutWords(err, text)
+		return withoutWords(err)
 	}
-	return line(text)
+	return err.Error()
 }
 
 // withoutWords leaves out of an error of package mail what the server said.
-func withoutWords(err error, text string) string {
+func withoutWords(err error) string {
 	if e, ok := errors.AsType[*mail.Error](err); ok && e.Reply != "" {
 		if code := replyCode.FindString(e.Reply); code != "" {
 			return "the mail server answered " + code
@@ -45,22 +40,5 @@ func withoutWords(err error, text string) string {
 	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
 		return "the mail server said what is not SMTP"
 	}
-	return text
-}
-
-// line makes one line of bounded length of a text that a stranger may have a part in.
-func line(s string) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if n++; n > longestReason {
-			b.WriteString("…")
-			break
-		}
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			r = ' '
-		}
-		b.WriteRune(r)
-	}
-	return strings.TrimSpace(b.String())
+	return err.Error()
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/nightlatch/nightlatch/internal/webhook"
 )
 
-// parcel is the body of a delivery. docs/webhook.md says the same to whoever writes a receiver; fields may be added and never change.
-type parcel struct {
+// payload is the body of a delivery. docs/webhook.md says the same to whoever writes a receiver; fields may be added and never change.
+type payload struct {
 	Type      string    `json:"type"`      // "code"
 	Timestamp time.Time `json:"timestamp"` // when the code was asked for
 	Data      codeData  `json:"data"`
@@ -37,19 +37,19 @@ var purposes = map[auth.MessageKind]string{
 	auth.MessageProve:  "address",
 }
 
-// sendParcel calls the webhook once. The ID is that of the message at every try, the time of the call is now.
-func (c *Courier) sendParcel(ctx context.Context, m auth.Message) error {
+// sendPayload calls the webhook once. The ID is that of the message at every try, the time of the call is now.
+func (c *Courier) sendPayload(ctx context.Context, m auth.Message) error {
 	purpose, ok := purposes[m.Kind]
 	if !ok {
 		return fmt.Errorf("a webhook delivers codes only, not a message of the kind %q", m.Kind)
 	}
-	body, err := json.Marshal(parcel{Type: "code", Timestamp: m.Time.UTC().Truncate(time.Second), Data: codeData{
+	body, err := json.Marshal(payload{Type: "code", Timestamp: m.Time.UTC().Truncate(time.Second), Data: codeData{
 		User: m.User, Channel: m.Channel, Destination: m.To, Code: m.Code, Expires: m.Expires.UTC().Truncate(time.Second), Site: c.origin(&m), Purpose: purpose,
 	}})
 	if err != nil {
 		return fmt.Errorf("encoding the body: %w", err)
 	}
-	return c.Webhook.Send(ctx, webhook.Event{ID: m.ID, Time: c.Now(), Body: body})
+	return c.cfg.Webhook.Send(ctx, webhook.Event{ID: m.ID, Time: c.cfg.Now(), Body: body})
 }
 
 // origin is where the links of a message lead: the site where it was asked for, if that is known, or else the one of the configuration.
@@ -57,5 +57,5 @@ func (c *Courier) origin(m *auth.Message) string {
 	if m.Origin != "" {
 		return m.Origin
 	}
-	return c.Origin()
+	return c.cfg.Origin()
 }

@@ -94,7 +94,7 @@ func TestWhatMessagesNeedMustBeThere(t *testing.T) {
 			a.log = slog.New(slog.DiscardHandler)
 			err := a.check()
 			if err == nil {
-				_, err = a.post()
+				_, err = a.courierConfig()
 			}
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)

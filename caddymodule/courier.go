@@ -14,8 +14,8 @@ import (
 	"github.com/nightlatch/nightlatch/internal/courier"
 )
 
-// post prepares what delivers messages, and the brand that pages and letters show. It connects nowhere.
-func (a *App) post() (cfg courier.Config, err error) {
+// courierConfig prepares what delivers messages, and the brand that pages and letters show. It connects nowhere.
+func (a *App) courierConfig() (cfg courier.Config, err error) {
 	if a.pages, err = a.Brand.load(); err != nil {
 		return cfg, err
 	}

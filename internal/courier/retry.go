@@ -61,7 +61,7 @@ func (c *Courier) carry(l *lane, m auth.Message) {
 	c.busy.Add(-1)
 	<-l.room
 	if err == errHandBack {
-		c.Roster.release(m.ID)
+		c.cfg.Roster.release(m.ID)
 		c.handOn(m)
 		return
 	}
@@ -73,7 +73,7 @@ func (c *Courier) deliver(l *lane, m auth.Message) error {
 	p := planFor(&m)
 	deadline := m.Expires // of a code or link; no notice has one
 	if p.within > 0 {
-		if soon := c.Now().Add(p.within); deadline.IsZero() || soon.Before(deadline) {
+		if soon := c.cfg.Now().Add(p.within); deadline.IsZero() || soon.Before(deadline) {
 			deadline = soon
 		}
 	}
@@ -86,11 +86,11 @@ func (c *Courier) deliver(l *lane, m auth.Message) error {
 		if err == nil || err == errHandBack || !temporary(err) || n == len(p.waits) {
 			return err
 		}
-		if !deadline.IsZero() && !c.Now().Add(p.waits[n]).Before(deadline) {
+		if !deadline.IsZero() && !c.cfg.Now().Add(p.waits[n]).Before(deadline) {
 			return err
 		}
-		c.Log.Warn("a message could not be delivered and is tried again", "kind", string(m.Kind), "method", string(m.Method), "user", m.User,
-			"message", m.ID, "in", p.waits[n], "reason", why(&m, err))
+		c.cfg.Log.Warn("a message could not be delivered and is tried again", "kind", string(m.Kind), "method", string(m.Method), "user", m.User,
+			"message", m.ID, "in", p.waits[n], "reason", reason(&m, err))
 		select {
 		case <-c.after(p.waits[n]):
 		case <-c.stopping:
@@ -104,7 +104,7 @@ func (c *Courier) try(l *lane, m auth.Message, each time.Duration, deadline time
 	left := each
 	var tooLate <-chan time.Time
 	if !deadline.IsZero() {
-		if left = min(each, deadline.Sub(c.Now())); left <= 0 {
+		if left = min(each, deadline.Sub(c.cfg.Now())); left <= 0 {
 			return errTooLate
 		}
 		tooLate = c.after(left)
@@ -123,7 +123,7 @@ func (c *Courier) try(l *lane, m auth.Message, each time.Duration, deadline time
 		return errHandBack
 	}
 	if !deadline.IsZero() {
-		left = min(each, deadline.Sub(c.Now()))
+		left = min(each, deadline.Sub(c.cfg.Now()))
 	}
 	ctx, cancel := context.WithTimeout(c.sending, left)
 	defer cancel()
@@ -143,7 +143,7 @@ func (c *Courier) survive(send func() error) (err error) {
 			if e, ok := p.(runtime.Error); ok {
 				words = e.Error()
 			}
-			c.Log.Error("delivering a message panicked", "panic", words, "stack", string(debug.Stack()))
+			c.cfg.Log.Error("delivering a message panicked", "panic", words, "stack", string(debug.Stack()))
 			err = errPanicked
 		}
 	}()
@@ -166,19 +166,19 @@ const reportTime = 10 * time.Second
 
 // end tells the Service what became of a message. Where that cannot be stored, a notice is delivered once more after the next start.
 func (c *Courier) end(m auth.Message, err error) {
-	defer c.Roster.release(m.ID)
+	defer c.cfg.Roster.release(m.ID)
 	ctx, cancel := context.WithTimeout(context.Background(), reportTime)
 	defer cancel()
-	svc, failed := c.Service()
+	svc, failed := c.cfg.Service()
 	switch {
 	case failed != nil:
 	case err == nil:
 		failed = svc.Delivered(ctx, m)
 	default:
-		failed = svc.NotDelivered(ctx, m, why(&m, err))
+		failed = svc.NotDelivered(ctx, m, reason(&m, err))
 	}
 	if failed != nil {
-		c.Log.LogAttrs(ctx, slog.LevelError, "what became of a message could not be stored", slog.String("kind", string(m.Kind)),
+		c.cfg.Log.LogAttrs(ctx, slog.LevelError, "what became of a message could not be stored", slog.String("kind", string(m.Kind)),
 			slog.String("message", m.ID), slog.Bool("delivered", err == nil), slog.Any("error", failed))
 	}
 }
