@@ -5,11 +5,14 @@ package browsertest
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/nightlatch/nightlatch/internal/mail/mailtest"
 )
 
 // manyCodes has the program take ten earlier codes of an authenticator, for a test that types more than two and does not wait.
@@ -122,20 +125,24 @@ func secondFactors(t *testing.T, scripts bool) {
 
 // What cannot be delivered is said on the page, and the other ways stay open.
 func TestFailedDelivery(t *testing.T) {
-	phones := newGateway(t)
-	p := start(t, "nightlatch", phones.setting(), manyCodes)
+	mails, phones := newMailbox(t, mailtest.RefuseRecipient()), newGateway(t)
+	p := start(t, "nightlatch", mails.setting(), phones.setting(), manyCodes)
 	b := newTab(t, p.origin)
-	app := p.invite(b, "erin")
+	b.past = 10
+	app := p.invite(b, "erin", "--email", "erin@example.com")
+	const failed, look = "The code could not be delivered. Have another one sent, or choose another way.", "Nothing came? See whether it could be delivered"
+
+	b.account().press("Add another one").choose("E-mail").sees(200, "/_nightlatch/two-factor/enable")
+	b.until(failed, look).sees(200, "/_nightlatch/two-factor/enable", failed).shoot("59-not-delivered")
 	b.account().press("Add another one").choose("chat", "destination", "@erin").sees(200, "/_nightlatch/two-factor/enable", "We sent a code by chat to @erin.")
 	b.adds(phones.code("chat", "@erin"), "chat")
 
-	const failed = "The code could not be delivered. Have another one sent, or choose another way."
 	b.signOut().signIn("erin")
 	for range 2 {
-		phones.fail <- 502 // it is asked once more
+		phones.fail <- http.StatusBadGateway // it is asked once more
 	}
 	b.press("Send a code by chat to @•••").sees(200, "/_nightlatch/second-factor")
-	b.until(failed, "Nothing came? See whether it could be delivered").sees(200, "/_nightlatch/second-factor", failed).shoot("59-not-delivered")
+	b.until(failed, look).sees(200, "/_nightlatch/second-factor", failed).shoot("59-not-delivered-at-sign-in")
 	b.press("Use your authenticator app instead").fill("code", app.next()).press("Continue").sees(200, "/", "erin")
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/web"
 )
 
@@ -66,6 +67,34 @@ func (b *tab) speaks(tag string) *tab {
 		b.t.Errorf("%s is in %q, want %q", b.page.Path, got, tag)
 	}
 	return b
+}
+
+// In every language each page has room for its words, on a small phone too, and is as accessible as in English.
+func TestEveryLanguageFits(t *testing.T) {
+	bench, front := newHouse(t)
+	bench.WithMail()
+	alice := bench.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.com"})
+	in := newTab(t, front.URL)
+	in.open("/page").fill("name", "alice", "password", alice.Password).press("Sign in").fill("code", alice.Code()).press("Continue").sees(200, "/page")
+	in.open("/_nightlatch/two-factor/add").choose("E-mail").fill("code", bench.Await(t, auth.MessageEnroll).Code).press("Turn on").sees(200, "/_nightlatch/account")
+	factor := get(in, chromedp.Evaluate[string](`document.querySelector('a[href^="/_nightlatch/factor/"]').getAttribute("href")`))
+	for _, tag := range []string{"en", "de", "fr", "es", "pt", "ja", "zh-Hans"} {
+		in.wants(tag)
+		for _, page := range []string{
+			"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "sessions", "sign-out", strings.TrimPrefix(factor, "/_nightlatch/"),
+		} {
+			in.open("/_nightlatch/"+page).sees(200, "/_nightlatch/"+page).speaks(tag)
+		}
+		in.open("/_nightlatch/account").shoot("38-account-" + tag)
+		in.open("/_nightlatch/sessions").shoot("38-sessions-" + tag)
+
+		out := newTab(t, front.URL).wants(tag)
+		out.open("/page").sees(200, "/_nightlatch/sign-in").speaks(tag).shoot("38-sign-in-" + tag)
+		out.open("/_nightlatch/reset").sees(200, "/_nightlatch/reset").speaks(tag)
+		out.open("/page").fill("name", "alice", "password", alice.Password).leads(chromedp.Click(chromedp.CSS("form button"))).
+			sees(200, "/_nightlatch/second-factor").speaks(tag).shoot("38-second-factor-" + tag)
+		out.leads(chromedp.Click(chromedp.CSS(`form[action$="/send"] button`))).speaks(tag).isFit(out.page.Path)
+	}
 }
 
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 30"><rect width="120" height="30" rx="6" fill="#0a6b4f"/><circle cx="15" cy="15" r="8" fill="#fff"/></svg>`
