@@ -6,9 +6,9 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/nightlatch/nightlatch/internal/store"
 )
@@ -55,14 +55,20 @@ func (s *Service) onAccount(ctx context.Context, c Client, session string, need 
 		if err != nil {
 			return p, err
 		}
-		if need.missing(a.session.Proofs, a.factors.enrolled(), t.now) != (missing{}) {
-			return p, fail(StepUpNeeded)
-		}
-		if _, err := t.reserve([]limit{accountLimit(x.ID)}); err != nil {
+		if err := t.mayChange(a, need); err != nil {
 			return p, err
 		}
 		return fn(t, a)
 	})
+}
+
+// mayChange tells whether a session has proven enough for an act on its account, and counts the act.
+func (t *tx) mayChange(a *account, need Requirement) error {
+	if need.missing(a.session.Proofs, a.factors.enrolled(), t.now) != (missing{}) {
+		return fail(StepUpNeeded)
+	}
+	_, err := t.reserve([]limit{accountLimit(a.session.ID)})
+	return err
 }
 
 // InSudo tells whether a session may change what guards its account, or has to prove more before.
@@ -73,11 +79,11 @@ func (s *Service) Complete(x *Session) bool { return complete.Judge(x, s.now()) 
 
 // RenameFactor gives an own factor another name, at most 64 printable characters; empty: none.
 func (s *Service) RenameFactor(ctx context.Context, c Client, session, id, name string) error {
-	name = strings.TrimSpace(name)
-	if utf8.RuneCountInString(name) > maxFactorName || !printable(name) {
-		return failf(BadInput, "the name of a factor is at most %d printable characters", maxFactorName)
+	name, err := factorName(name)
+	if err != nil {
+		return err
 	}
-	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+	_, err = s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
 		m, n := a.factors.byID(id)
 		if n == nil {
 			return p, fail(NoSuchWay)
@@ -104,6 +110,12 @@ func (s *Service) RemoveFactor(ctx context.Context, c Client, session, id string
 		}
 		name := n.Name
 		a.factors.remove(id)
+		if !a.factors.has(m) {
+			a.session.Proofs = slices.DeleteFunc(slices.Clone(a.session.Proofs), func(p Proof) bool { return p.Method == m })
+			if err := t.saveSession(&a.session); err != nil {
+				return p, err
+			}
+		}
 		t.eventFor(a.user, Event{Type: EventFactorRemoved, Outcome: success, Method: m, Session: a.session.ID})
 		t.notify(a.user, Message{Kind: NoticeFactorRemoved, Factor: name, FactorKind: m})
 		if err := t.endElsewhere(a.user, a.session.ID, a.user.Name, "a second factor was removed"); err != nil {
@@ -121,8 +133,10 @@ func (t *tx) saveFactors(a *account) error {
 	return put(t, factorsKey(a.user.ID), a.factors, time.Time{})
 }
 
-// endElsewhere ends every session of a person but one, and the trust in all browsers. The caller saves the user.
+// endElsewhere ends every session of a person but one, the trust in all browsers, and whatever is in progress: who is signed out must not
+// stay half signed in. The caller saves the user.
 func (t *tx) endElsewhere(u *userRecord, but, actor, why string) error {
+	u.Generation++
 	if err := t.endSessions(u, but, actor, why); err != nil {
 		return err
 	}
@@ -156,7 +170,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) 
 		}
 		t.eventFor(a.user, Event{Type: EventBackupCodesMade, Outcome: success, Session: a.session.ID})
 		t.notify(a.user, Message{Kind: NoticeBackupCodesMade})
-		return t.begin(a.user, a.attempt(attempt{Codes: codes, Done: EventBackupCodesMade}))
+		return t.begin(a.user, a.attempt(attempt{Act: EventBackupCodesMade, Codes: codes}))
 	})
 }
 
@@ -168,7 +182,7 @@ func (s *Service) DisableTwoFactor(ctx context.Context, c Client, session string
 		if !a.factors.enrolled() {
 			return p, fail(AlreadyDone)
 		}
-		return t.begin(a.user, attempt{Session: a.session.ID, Need: Sudo, TurnOff: true})
+		return t.begin(a.user, attempt{Session: a.session.ID, Need: Sudo, Act: EventTwoFactorDisabled})
 	})
 }
 
@@ -192,7 +206,7 @@ func (t *tx) turnOff(u *userRecord, f *factors, a *attempt) error {
 // ChangePassword sets another password in a session in sudo mode. The old one is asked for again, under the same counters as at sign-in
 // (BF-19). Other sessions end, the own one gets a new ticket, which Progress has.
 //
-// Errors are StepUpNeeded, WrongCredentials, BadPassword, Busy and those of guessing.
+// Errors are StepUpNeeded, WrongPassword, BadPassword, Busy and those of guessing.
 func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, plain string) (Progress, error) {
 	x, err := s.Session(ctx, session)
 	if err != nil {
@@ -204,16 +218,19 @@ func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, pl
 	if err := s.checkPassword(c, plain, x.Name, x.Email); err != nil {
 		return Progress{}, err
 	}
-	right, err := s.verifyPassword(ctx, c, x.Name, old)
-	if err != nil {
-		return Progress{}, err
-	}
 	hash, err := s.hasher.Hash(ctx, plain)
 	if err != nil {
 		return Progress{}, classify(err)
 	}
-	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
-		if err := t.acceptPassword(a.user, right); err != nil {
+	return s.withPassword(ctx, c, x.Name, old, func(t *tx, try passwordTry) (p Progress, err error) {
+		a, err := t.openAccount(x)
+		if err != nil {
+			return p, err
+		}
+		if err := t.mayChange(a, Sudo); err != nil {
+			return p, err
+		}
+		if err := t.acceptPassword(a.user, try); err != nil {
 			return p, err
 		}
 		a.user.setPassword(hash)
@@ -240,7 +257,7 @@ func (u *userRecord) setPassword(hash string) {
 // ChangeEmail begins to change the address of an account in sudo mode. A code is mailed to the new one, and only that code makes it the
 // account's; until then every mail goes to the old one (MF-10).
 //
-// Errors are StepUpNeeded, BadAddress, AlreadyDone, NoSuchWay where there is no mail server, TooManyMessages.
+// Errors are StepUpNeeded, BadAddress, SameAddress, NoSuchWay where there is no mail server.
 func (s *Service) ChangeEmail(ctx context.Context, c Client, session, address string) (Progress, error) {
 	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
 		address := strings.TrimSpace(address)
@@ -250,14 +267,10 @@ func (s *Service) ChangeEmail(ctx context.Context, c Client, session, address st
 		case !validAddress(address):
 			return p, fail(BadAddress)
 		case address == a.user.Email:
-			return p, fail(AlreadyDone)
+			return p, fail(SameAddress)
 		}
-		x := a.attempt(attempt{Pending: &pending{Method: Email, Destination: address, NewAddress: true}})
-		x.UserID, x.Expires = a.user.ID, t.now.Add(attemptLife)
-		if err := t.sendToPending(a.user, &x); err != nil {
-			return p, err
-		}
-		return t.begin(a.user, x)
+		w := &pending{Method: Email, Destination: address, NewAddress: true}
+		return t.begin(a.user, a.attempt(attempt{Act: EventEmailChanged, Pending: w}))
 	})
 }
 
@@ -280,6 +293,9 @@ func (s *Service) ConfirmAddress(ctx context.Context, c Client, value, code stri
 			return p, err
 		}
 		h.user.Reset = "" // a reset link in the old mailbox is dead
+		if err := t.moveEmailFactor(h); err != nil {
+			return p, err
+		}
 		if err := t.release(try.limits, true); err != nil {
 			return p, err
 		}
@@ -287,13 +303,27 @@ func (s *Service) ConfirmAddress(ctx context.Context, c Client, value, code stri
 		for _, to := range []string{old, address} {
 			t.notifyAt(h.user, to, Message{Kind: NoticeEmailChanged, OldEmail: old, NewEmail: address})
 		}
-		h.attempt.Pending, h.attempt.Sent, h.attempt.Done = nil, nil, EventEmailChanged
-		t.changed = append(t.changed, h.attempt.Session)
+		h.attempt.Pending, h.attempt.Sent = nil, nil
 		if err := t.saveUser(h.user); err != nil {
 			return p, err
 		}
 		return t.advance(h)
 	})
+}
+
+// moveEmailFactor is what a new address means for codes by mail: they go to another mailbox from now on, so nothing stays open that the
+// old one has opened.
+func (t *tx) moveEmailFactor(h *held) error {
+	if h.factors.Email == nil {
+		return nil
+	}
+	h.factors.Version = newID()
+	if err := put(t, factorsKey(h.user.ID), h.factors, time.Time{}); err != nil {
+		return err
+	}
+	err := t.endElsewhere(h.user, h.attempt.Session, h.user.Name, "the address for codes was changed")
+	h.attempt.Generation = h.user.Generation
+	return err
 }
 
 // EndSession ends one of the person's own sessions; the one at hand too, which is signing out.

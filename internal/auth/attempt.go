@@ -46,7 +46,8 @@ type AttemptView struct {
 	Step      Step
 	UserName  string
 	ReturnTo  string
-	StepUp    bool // the person is signed in and proves more, rather than signing in
+	StepUp    bool   // the person is signed in and proves more, rather than signing in
+	Act       string // what on the own account it is for, by the name of the event that it ends in; empty: nothing but proving
 	Expires   time.Time
 	CodesLeft int // at StepCode: how many unused backup codes there are
 
@@ -97,24 +98,23 @@ const (
 // attempt is a sign-in, an enrollment or a step-up in progress. It is all server-side: the cookie holds a random ticket, and nothing
 // that a browser can edit says how far the person has come (MF-19).
 type attempt struct {
-	UserID     string      `json:"user_id"`
-	Session    string      `json:"session,omitempty"`    // id of the session that proves more; empty for a sign-in
-	Generation int         `json:"generation,omitempty"` // of the password it was begun with
-	Waits      Step        `json:"waits"`                // the step it was stored at
-	Need       Requirement `json:"need"`
-	Proofs     []Proof     `json:"proofs"`
-	Link       string      `json:"link,omitempty"`     // digest of the re-enrollment link that the confirmation uses up
-	Pending    *pending    `json:"pending,omitempty"`  // replaces nothing until it is confirmed
-	Sent       *sentCode   `json:"sent,omitempty"`     // the newest code that was sent
-	TurnOff    bool        `json:"turn_off,omitempty"` // when nothing is missing any more, two-factor sign-in is turned off
-	Codes      []string    `json:"codes,omitempty"`    // backup codes that are not yet said to be saved
-	UsedCode   bool        `json:"used_code,omitempty"`
-	Done       string      `json:"done,omitempty"` // the act on an own account that this attempt was for, once it is stored
-	Remember   bool        `json:"remember,omitempty"`
-	Trust      bool        `json:"trust,omitempty"`    // the person asked that this browser be trusted
-	Failures   bool        `json:"failures,omitempty"` // many wrong passwords came before the right one
-	ReturnTo   string      `json:"return_to,omitempty"`
-	Expires    time.Time   `json:"expires"`
+	UserID        string      `json:"user_id"`
+	Session       string      `json:"session,omitempty"`    // id of the session that proves more; empty for a sign-in
+	Generation    int         `json:"generation,omitempty"` // of the password it was begun with
+	Waits         Step        `json:"waits"`                // the step it was stored at
+	Need          Requirement `json:"need"`
+	Proofs        []Proof     `json:"proofs"`
+	Link          string      `json:"link,omitempty"`    // digest of the re-enrollment link that the confirmation uses up
+	Pending       *pending    `json:"pending,omitempty"` // replaces nothing until it is confirmed
+	Sent          *sentCode   `json:"sent,omitempty"`    // the newest code that was sent
+	Act           string      `json:"act,omitempty"`     // the act on an own account that this attempt is for, by the name of its event
+	Codes         []string    `json:"codes,omitempty"`   // backup codes that are not yet said to be saved
+	UsedCode      bool        `json:"used_code,omitempty"`
+	Remember      bool        `json:"remember,omitempty"`
+	Trust         bool        `json:"trust,omitempty"`          // the person asked that this browser be trusted
+	AfterFailures bool        `json:"after_failures,omitempty"` // many wrong passwords came before the right one
+	ReturnTo      string      `json:"return_to,omitempty"`
+	Expires       time.Time   `json:"expires"`
 }
 
 // pending is what is being enrolled and awaits its first code.
@@ -168,7 +168,7 @@ func (t *tx) begin(u *userRecord, a attempt) (Progress, error) {
 func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
 	p := Progress{Step: a.next(f, t.now), ReturnTo: a.ReturnTo, UsedCode: a.UsedCode, CodesLeft: f.codesLeft()}
 	if p.Step == StepDone {
-		p.Done = a.Done
+		p.Done = a.Act
 		err := t.finish(u, f, a, &p)
 		return p, err
 	}
@@ -188,7 +188,7 @@ func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
 // ask for the next one, and hears why.
 func (t *tx) sendAtOnce(u *userRecord, f *factors, a *attempt) (err error) {
 	switch {
-	case a.Sent != nil:
+	case a.Sent != nil || t.silent:
 		return nil
 	case a.Waits == StepCode:
 		if ways := t.s.ways(u, f, &a.Need); len(ways) > 0 && ways[0].Sends() {
@@ -285,7 +285,7 @@ func (s *Service) Attempt(ctx context.Context, value string) (v AttemptView, err
 func (s *Service) attemptView(t store.Tx, h *held) (AttemptView, error) {
 	a := &h.attempt
 	v := AttemptView{
-		Step: h.step, UserName: h.user.Name, ReturnTo: a.ReturnTo, StepUp: a.Session != "", CodesLeft: h.factors.codesLeft(),
+		Step: h.step, UserName: h.user.Name, ReturnTo: a.ReturnTo, StepUp: a.Session != "", Act: a.Act, CodesLeft: h.factors.codesLeft(),
 		Expires: a.Expires,
 	}
 	switch h.step {
@@ -326,7 +326,8 @@ func (s *Service) sentView(t store.Tx, h *held) (*SentView, error) {
 }
 
 // StepUp begins to prove what a running session lacks for a requirement. When it lacks nothing, Progress is done and has no new
-// session. The requirement says only what to ask for: the gate judges again afterwards, so a made-up one gains nothing.
+// session. The requirement says only what to ask for: the gate judges again afterwards, so a made-up one gains nothing. Since a link is
+// enough to begin one, it sends no code until the person asks for one.
 func (s *Service) StepUp(ctx context.Context, c Client, session string, need Requirement, returnTo string) (Progress, error) {
 	x, err := s.Session(ctx, session)
 	if err != nil {
@@ -349,6 +350,7 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 			if need.MaxAge > 0 {
 				a.Need.MaxAge = min(need.MaxAge, enrollAge)
 			}
+			a.Act = EventFactorAdded
 		}
 		if a.next(&o.factors, t.now) == StepDone {
 			return Progress{Step: StepDone, ReturnTo: returnTo}, nil
@@ -356,6 +358,7 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 		if _, err := t.reserve([]limit{stepUpLimit(x.ID)}); err != nil {
 			return p, err
 		}
+		t.silent = true
 		return t.begin(o.user, a)
 	})
 }

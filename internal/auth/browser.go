@@ -4,7 +4,6 @@
 package auth
 
 import (
-	"encoding/hex"
 	"slices"
 	"time"
 )
@@ -52,9 +51,9 @@ func (t *tx) isKnown(userID string) (bool, error) {
 }
 
 // knowBrowser notes that the person has signed in with this browser, giving it a ticket if it has none, and returns the value of its
-// cookie. isNew tells that the person has been known to use others and not this one.
-func (t *tx) knowBrowser(userID string) (value string, isNew bool, err error) {
-	known, _, err := get[[]knownBrowser](t, knownKey(userID))
+// cookie. isNew tells that the person has signed in before, and not with this one.
+func (t *tx) knowBrowser(u *userRecord) (value string, isNew bool, err error) {
+	known, _, err := get[[]knownBrowser](t, knownKey(u.ID))
 	if err != nil {
 		return "", false, err
 	}
@@ -65,11 +64,9 @@ func (t *tx) knowBrowser(userID string) (value string, isNew bool, err error) {
 		value, b = t.s.keys.seal(useBrowser, ticket), digest(ticket)
 	}
 	others := slices.DeleteFunc(slices.Clone(known), func(k knownBrowser) bool { return k.Browser == b })
-	isNew = len(known) > 0 && len(others) == len(known)
+	isNew = u.Welcomed && len(others) == len(known)
+	u.Welcomed = true
 	known = append(others, knownBrowser{Browser: b, At: t.now})
 	known = known[max(len(known)-knownMost, 0):]
-	return value, isNew, put(t, knownKey(userID), known, t.now.Add(BrowserLife))
+	return value, isNew, put(t, knownKey(u.ID), known, t.now.Add(BrowserLife))
 }
-
-// ticketID is the public id that a ticket made by ticketWithID begins with.
-func ticketID(ticket []byte) string { return hex.EncodeToString(ticket[:idSize]) }

@@ -70,7 +70,7 @@ func (s *Service) backupCode(ctx context.Context, c Client, value, code string) 
 	index := -1
 	if plain, ok := plainCode(code); ok {
 		if index, err = s.hasher.FindCode(ctx, hashes, plain); err != nil {
-			return Progress{}, s.giveBack(ctx, c, try, err)
+			return Progress{}, s.giveBack(ctx, c, try.limits, err)
 		}
 	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
@@ -117,8 +117,8 @@ func (t *tx) tryCode(value string, step Step, m Method) (*held, codeTry, error) 
 }
 
 // giveBack takes back a try that could not be looked at, because of why.
-func (s *Service) giveBack(ctx context.Context, c Client, try codeTry, why error) error {
-	err := s.update(context.WithoutCancel(ctx), c, func(t *tx) error { return t.release(try.limits, false) })
+func (s *Service) giveBack(ctx context.Context, c Client, limits []limit, why error) error {
+	err := s.update(context.WithoutCancel(ctx), c, func(t *tx) error { return t.release(limits, false) })
 	if err != nil {
 		return err
 	}
@@ -128,13 +128,13 @@ func (s *Service) giveBack(ctx context.Context, c Client, try codeTry, why error
 // refuseCode keeps the raised counters, of the attempt too, and says what was wrong. The owner hears of it before it becomes a habit:
 // whoever types these codes knows the password.
 func (t *tx) refuseCode(h *held, try codeTry, o outcome) error {
-	e := Event{Type: EventCode, Outcome: failure, Method: try.method, Detail: row(try.inARow)}
+	e := Event{Type: EventCode, Outcome: failure, Method: try.method, Detail: streak(try.inARow)}
 	why := WrongCode
 	if o == used {
 		e.Type, why = EventReplay, UsedCode
 	}
 	t.eventFor(h.user, e)
-	if try.inARow == freeTries {
+	if try.inARow == freeTries && h.step == StepCode && h.attempt.Session == "" {
 		t.notify(h.user, Message{Kind: NoticeWrongCodes})
 	}
 	if h.attempt.Sent != nil {

@@ -72,11 +72,20 @@ func (s *Service) Enrollable(ctx context.Context, userID string) (list []Method,
 	return list, err
 }
 
+// factorName checks what a person calls a factor.
+func factorName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if utf8.RuneCountInString(name) > maxFactorName || !printable(name) {
+		return "", failf(BadFactorName, "the name of a factor is at most %d printable characters", maxFactorName)
+	}
+	return name, nil
+}
+
 // pendingFor checks what a person wants to enroll.
 func (s *Service) pendingFor(u *userRecord, f *factors, in NewFactor) (*pending, error) {
-	name := strings.TrimSpace(in.Name)
-	if utf8.RuneCountInString(name) > maxFactorName || !printable(name) {
-		return nil, failf(BadInput, "the name of a factor is at most %d printable characters", maxFactorName)
+	name, err := factorName(in.Name)
+	if err != nil {
+		return nil, err
 	}
 	if !slices.Contains(s.enrollable(u, f), in.Method) {
 		return nil, fail(NoSuchWay)
@@ -113,7 +122,7 @@ func (s *Service) pendingFor(u *userRecord, f *factors, in NewFactor) (*pending,
 //
 // Where too many messages have been sent, the attempt waits for a code that SendCode is asked for later.
 //
-// Errors are StepUpNeeded, NoSuchWay, BadInput, BadDestination, AlreadyDone, LinkNeeded, TooManyTries.
+// Errors are StepUpNeeded, NoSuchWay, BadFactorName, BadDestination, AlreadyDone, LinkNeeded, TooManyTries.
 func (s *Service) AddFactor(ctx context.Context, c Client, session string, in NewFactor) (Progress, error) {
 	return s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
 		if a.user.LinkNeeded {
@@ -123,7 +132,7 @@ func (s *Service) AddFactor(ctx context.Context, c Client, session string, in Ne
 		if err != nil {
 			return p, err
 		}
-		return t.begin(a.user, a.attempt(attempt{Pending: w}))
+		return t.begin(a.user, a.attempt(attempt{Act: EventFactorAdded, Pending: w}))
 	})
 }
 
@@ -167,7 +176,7 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 			return err
 		}
 		first = !h.factors.enrolled()
-		o, err := t.confirms(h, code)
+		o, _, err := t.confirms(h, code)
 		if err == nil && o != right {
 			return t.refuseCode(h, try, o)
 		}
@@ -180,7 +189,7 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 	if first {
 		codes = newBackupCodes()
 		if hashes, err = s.hasher.HashCodes(ctx, plainCodes(codes)); err != nil {
-			return Progress{}, s.giveBack(ctx, c, try, err)
+			return Progress{}, s.giveBack(ctx, c, try.limits, err)
 		}
 	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
@@ -191,14 +200,14 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 		if h.attempt.Pending == nil || h.attempt.Pending.Method != try.method || first == h.factors.enrolled() {
 			return p, fail(OutOfOrder) // another window was faster
 		}
-		o, err := t.confirms(h, code)
+		o, step, err := t.confirms(h, code)
 		if err != nil {
 			return p, err
 		}
 		if o != right {
 			return p, t.refuseCode(h, try, o) // it ran out while the backup codes were hashed
 		}
-		if err := t.bindFactor(h, first, hashes, code); err != nil {
+		if err := t.bindFactor(h, step, first, hashes); err != nil {
 			return p, err
 		}
 		h.attempt.Pending, h.attempt.Sent = nil, nil
@@ -207,26 +216,23 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 	})
 }
 
-// confirms tells whether a code is one of what is being enrolled. It burns nothing.
-func (t *tx) confirms(h *held, code string) (outcome, error) {
+// confirms tells whether a code is one of what is being enrolled, and of an authenticator app which step it is of.
+func (t *tx) confirms(h *held, code string) (o outcome, step int64, err error) {
 	p := h.attempt.Pending
 	if p.Method != TOTP {
-		return t.confirmSent(&h.attempt, code)
+		o, err = t.confirmSent(&h.attempt, code)
+		return o, 0, err
 	}
-	if _, ok := otp.Match(p.Secret, code, t.now, t.s.settings.PastSteps, -1); ok {
-		return right, nil
+	if step, ok := otp.Match(p.Secret, code, t.now, t.s.settings.PastSteps, -1); ok {
+		return right, step, nil
 	}
-	return wrong, nil
+	return wrong, 0, nil
 }
 
 // bindFactor makes what was confirmed a factor, with what that means for everything else of its person.
-func (t *tx) bindFactor(h *held, first bool, hashes []string, code string) error {
+func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) error {
 	p := h.attempt.Pending
-	h.factors.enroll(p, t.now)
-	if h.attempt.Session != "" {
-		h.attempt.Done = EventFactorAdded
-	}
-	h.factors.burn(code, t.now, t.s.settings.PastSteps) // of an authenticator app: the code is worth nothing from now on (OT-6)
+	h.factors.enroll(p, step, t.now)
 	if err := t.useEnrollmentLink(h); err != nil {
 		return err
 	}

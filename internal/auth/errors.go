@@ -43,6 +43,9 @@ const (
 	LastFactor                    // the last factor goes only by turning two-factor sign-in off
 	BadDestination                // where codes should go is not acceptable, such as a telephone number without its country
 	BadAddress                    // this is not an e-mail address
+	SameAddress                   // this is the account's address already
+	BadFactorName                 // the name of a factor is too long, or not printable
+	WrongPassword                 // of a person who is named on the page, so there is nothing to hide about who that is
 )
 
 // Error is every error of this package. Kind is for the program; Detail, where set, is a plain clause for an operator or a form; the
@@ -91,6 +94,9 @@ var kindNames = map[Kind]string{
 	LastFactor:        "this is the last second factor",
 	BadDestination:    "the destination is not acceptable",
 	BadAddress:        "the e-mail address is not acceptable",
+	SameAddress:       "the account has this address already",
+	BadFactorName:     "the name of the factor is not acceptable",
+	WrongPassword:     "wrong password",
 }
 
 func (e *Error) Error() string {

@@ -115,6 +115,12 @@ func (f *factors) byID(id string) (m Method, n *named) {
 	return m, n
 }
 
+// has tells whether there is a factor of the method.
+func (f *factors) has(m Method) (is bool) {
+	f.each(func(x Method, _ *named, _, _ string) { is = is || x == m })
+	return is
+}
+
 // remove takes a factor away and tells whether it was there.
 func (f *factors) remove(id string) bool {
 	before := f.count()
@@ -145,12 +151,13 @@ func (f *factors) hashes() []string {
 	return h
 }
 
-// enroll makes what was confirmed a factor.
-func (f *factors) enroll(p *pending, now time.Time) {
-	n := named{ID: newID(), Name: p.Name, Created: now.UTC()}
+// enroll makes what was confirmed a factor. The step of an authenticator app that confirmed it is burned: its code is worth nothing from
+// now on (OT-6).
+func (f *factors) enroll(p *pending, step int64, now time.Time) {
+	n := named{ID: newID(), Name: p.Name, Created: now.UTC(), LastUsed: now.UTC()}
 	switch p.Method {
 	case TOTP:
-		f.TOTP = append(f.TOTP, totpFactor{named: n, Secret: p.Secret, LastStep: -1})
+		f.TOTP = append(f.TOTP, totpFactor{named: n, Secret: p.Secret, LastStep: step})
 	case Email:
 		f.Email = &emailFactor{n}
 	case Webhook:

@@ -33,7 +33,7 @@ const (
 	counterLife = 7 * 24 * time.Hour
 )
 
-// counter is how often something has failed in a row, or, for a network, how many failures it has not yet worked off.
+// counter is how often something has failed in a row, or, of a leaking one, how much it holds.
 type counter struct {
 	Failures int       `json:"failures"`
 	Last     time.Time `json:"last"`
@@ -81,7 +81,7 @@ func (t *tx) reserve(limits []limit) (inARow int, err error) {
 		}
 		switch {
 		case l.leaks():
-			c.forget(t.now, l.every)
+			c.leak(t.now, l.every)
 			if c.Failures >= l.most {
 				return 0, retry(l.kind, l.every)
 			}
@@ -96,8 +96,9 @@ func (t *tx) reserve(limits []limit) (inARow int, err error) {
 	}
 	for i, l := range limits {
 		c := counters[i]
-		c.Failures, c.Last = c.Failures+1, t.now
+		c.Failures++
 		if !l.leaks() {
+			c.Last = t.now
 			inARow = max(inARow, c.Failures)
 		}
 		if err := t.putCounter(l, c); err != nil {
@@ -115,10 +116,14 @@ func (t *tx) putCounter(l limit, c counter) error {
 	return put(t, l.key, c, t.now.Add(l.life))
 }
 
-// forget works off a network's failures. A clock that went back forgets nothing and adds nothing.
-func (c *counter) forget(now time.Time, every time.Duration) {
-	if worked := int(now.Sub(c.Last) / every); worked > 0 {
-		c.Failures = max(c.Failures-worked, 0)
+// leak forgets what a leaking counter has held for long enough. Last then says up to when that was reckoned: were it the last try, a
+// steady stream of tries would keep anything from ever being forgotten. A clock that went back forgets nothing and adds nothing.
+func (c *counter) leak(now time.Time, every time.Duration) {
+	if n := now.Sub(c.Last) / every; n > 0 {
+		c.Failures, c.Last = max(c.Failures-int(n), 0), c.Last.Add(n*every)
+	}
+	if c.Failures == 0 {
+		c.Last = now
 	}
 }
 
@@ -177,10 +182,12 @@ func (t *tx) codeLimits(userID string, m Method) ([]limit, error) {
 
 // networkLimits are the counters of where somebody comes from. Whoever has a /48 has 65536 times a /64, so that counts too, more
 // generously: it may be a whole company.
-func (t *tx) networkLimits() []limit {
-	limits := []limit{leaking("guess/net/"+network(t.client.Address), leakTries, leakEvery)}
+func (t *tx) networkLimits() []limit { return t.perNetwork("guess/net/", leakTries, leakEvery) }
+
+func (t *tx) perNetwork(prefix string, most int, every time.Duration) []limit {
+	limits := []limit{leaking(prefix+network(t.client.Address), most, every)}
 	if wide, is := wideNetwork(t.client.Address); is {
-		limits = append(limits, leaking("guess/net/"+wide, wideFactor*leakTries, leakEvery/wideFactor))
+		limits = append(limits, leaking(prefix+wide, wideFactor*most, every/wideFactor))
 	}
 	return limits
 }

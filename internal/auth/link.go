@@ -253,16 +253,12 @@ func (s *Service) Reenroll(ctx context.Context, c Client, token, password string
 	if err != nil {
 		return p, err
 	}
-	right, err := s.verifyPassword(ctx, c, u.Name, password)
-	if err != nil {
-		return p, err
-	}
-	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+	return s.withPassword(ctx, c, u.Name, password, func(t *tx, try passwordTry) (p Progress, err error) {
 		_, owner, err := t.s.openLink(t, token, t.now)
 		if err != nil {
 			return p, err
 		}
-		if err := t.acceptPassword(owner, right); err != nil {
+		if err := t.acceptPassword(owner, try); err != nil {
 			return p, err
 		}
 		if owner.MailedPassword {

@@ -18,10 +18,11 @@ type MessageKind string
 
 // Codes and links are secrets: they are in memory alone until they are sent, and who did not get one asks for another.
 const (
-	MessageCode   MessageKind = "code"    // a code that signs in, proves more, or turns two-factor sign-in off
-	MessageEnroll MessageKind = "enroll"  // a code that enrolls the address or destination it goes to
-	MessageProve  MessageKind = "address" // a code that makes the address it goes to the account's
-	MessageReset  MessageKind = "reset"   // a link that sets a new password
+	MessageCode    MessageKind = "code"     // a code that signs in or proves more
+	MessageTurnOff MessageKind = "turn_off" // a code that turns two-factor sign-in off
+	MessageEnroll  MessageKind = "enroll"   // a code that enrolls the address or destination it goes to
+	MessageProve   MessageKind = "address"  // a code that makes the address it goes to the account's
+	MessageReset   MessageKind = "reset"    // a link that sets a new password
 )
 
 // Notices tell the owner of an account what has changed. Each is stored with the change, in one transaction, until it is sent
@@ -104,9 +105,6 @@ func (t *tx) storeMessages() error {
 	for _, m := range t.messages {
 		if m.Secret() {
 			continue
-		}
-		if err := t.count(t.sendLimits(m.UserID, m.To)); err != nil {
-			return err
 		}
 		if err := put(t, outboxPrefix+m.ID, m, t.now.Add(outboxLife)); err != nil {
 			return fmt.Errorf("storing a message: %w", err)

@@ -42,14 +42,13 @@ func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progr
 		}
 		a := attempt{
 			Need: Requirement{Level: LevelPassword}, Proofs: []Proof{{Password, t.now.UTC()}},
-			Remember: in.Remember, ReturnTo: in.ReturnTo, Failures: right.inARow > manyFailures,
+			Remember: in.Remember, ReturnTo: in.ReturnTo, AfterFailures: right.inARow > manyFailures,
 		}
 		f, err := loadFactors(t, owner.ID)
 		if err != nil {
 			return p, err
 		}
-		var ticket Progress
-		is, err := t.trusted(owner, &f, &ticket)
+		is, next, expires, err := t.trusted(owner, &f)
 		if err != nil {
 			return p, err
 		}
@@ -57,7 +56,7 @@ func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progr
 			a.prove(TrustedBrowser, t.now)
 		}
 		p, err = t.begin(owner, a)
-		p.Trusted, p.TrustedExpires = ticket.Trusted, ticket.TrustedExpires
+		p.Trusted, p.TrustedExpires = next, expires
 		return p, err
 	})
 }
@@ -77,16 +76,12 @@ func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain st
 	if err != nil {
 		return p, err
 	}
-	right, err := s.verifyPassword(ctx, c, h.user.Name, plain)
-	if err != nil {
-		return p, err
-	}
-	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
+	return s.withPassword(ctx, c, h.user.Name, plain, func(t *tx, try passwordTry) (p Progress, err error) {
 		h, err := t.openAttempt(value, StepPassword)
 		if err != nil {
 			return p, err
 		}
-		if err := t.acceptPassword(h.user, right); err != nil {
+		if err := t.acceptPassword(h.user, try); err != nil {
 			return p, err
 		}
 		h.attempt.prove(Password, t.now)
@@ -94,8 +89,26 @@ func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain st
 	})
 }
 
-// rightPassword is a password that was checked outside a transaction, for acceptPassword inside one.
-type rightPassword struct {
+// withPassword has a person type the password once more and does fn with it. Who it is about stands on the page, so a wrong one is told
+// as WrongPassword. A right one is no failure, whatever fn then refuses.
+func (s *Service) withPassword(ctx context.Context, c Client, name, plain string, fn func(t *tx, try passwordTry) (Progress, error)) (Progress, error) {
+	try, err := s.verifyPassword(ctx, c, name, plain)
+	if err != nil {
+		if KindOf(err) == WrongCredentials {
+			err = fail(WrongPassword)
+		}
+		return Progress{}, err
+	}
+	p, err := s.progress(ctx, c, func(t *tx) (Progress, error) { return fn(t, try) })
+	if err != nil {
+		return Progress{}, s.giveBack(ctx, c, try.limits, err)
+	}
+	return p, nil
+}
+
+// passwordTry is a try at a password that was counted before anything was looked at. Once verifyPassword returns it, the password was
+// right, and acceptPassword takes it inside a transaction.
+type passwordTry struct {
 	user   *userRecord // as it was when the password was checked
 	limits []limit     // what was reserved for the try
 	inARow int         // what it would have been had it failed
@@ -103,8 +116,8 @@ type rightPassword struct {
 }
 
 // verifyPassword reserves a try, checks the password outside any transaction, and takes note of a wrong one.
-func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain string) (rightPassword, error) {
-	var r rightPassword
+func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain string) (passwordTry, error) {
+	var r passwordTry
 	err := s.update(ctx, c, func(t *tx) (err error) {
 		r, err = t.reservePassword(Canonical(name))
 		return err
@@ -134,7 +147,7 @@ func (s *Service) verifyPassword(ctx context.Context, c Client, name, plain stri
 }
 
 // reservePassword finds whose password it would be, nobody's included, and raises the counters.
-func (t *tx) reservePassword(canonical string) (r rightPassword, err error) {
+func (t *tx) reservePassword(canonical string) (r passwordTry, err error) {
 	var known bool
 	if r.user, _, err = t.s.userByName(t, canonical); err != nil {
 		return r, err
@@ -150,7 +163,7 @@ func (t *tx) reservePassword(canonical string) (r rightPassword, err error) {
 }
 
 // isRight spends the time of one hash whoever it is (BF-13), and of a second one where the first is out of date.
-func (s *Service) isRight(ctx context.Context, r *rightPassword, plain string) (bool, error) {
+func (s *Service) isRight(ctx context.Context, r *passwordTry, plain string) (bool, error) {
 	if r.user == nil || r.user.Password == "" {
 		return false, s.hasher.VerifyDummy(ctx, plain)
 	}
@@ -166,7 +179,7 @@ func (s *Service) isRight(ctx context.Context, r *rightPassword, plain string) (
 
 // passwordEvent names the person only when there is one: what people type in the name field is at times their password.
 func (t *tx) passwordEvent(u *userRecord, inARow int) {
-	e := Event{Type: EventPassword, Outcome: failure, Method: Password, Actor: "anonymous", Detail: row(inARow)}
+	e := Event{Type: EventPassword, Outcome: failure, Method: Password, Actor: "anonymous", Detail: streak(inARow)}
 	if u == nil {
 		t.event(e)
 		return
@@ -175,7 +188,7 @@ func (t *tx) passwordEvent(u *userRecord, inARow int) {
 }
 
 // row tells an operator how far guessing has come.
-func row(n int) string {
+func streak(n int) string {
 	if n >= stopAt {
 		return fmt.Sprintf("failure %d in a row: stopped", n)
 	}
@@ -184,7 +197,7 @@ func row(n int) string {
 
 // acceptPassword takes what was checked outside the transaction to be true inside it: the hash is still the one that was checked. It
 // clears the counters of the password, and never one of a code (BF-3).
-func (t *tx) acceptPassword(owner *userRecord, right rightPassword) error {
+func (t *tx) acceptPassword(owner *userRecord, right passwordTry) error {
 	if owner.ID != right.user.ID || owner.Password != right.user.Password || owner.Disabled {
 		return fail(WrongCredentials)
 	}

@@ -36,12 +36,8 @@ func (s *Service) sendReset(ctx context.Context, c Client, who string) error {
 		return nil
 	}
 	return s.update(ctx, c, func(t *tx) error {
-		limits := []limit{
-			leaking("reset/net/"+network(c.Address), resetNetMost, resetNetEvery),
-			leaking("reset/all", resetAllMost, resetAllEvery),
-		}
-		if _, err := t.reserve(limits); err != nil {
-			return full(err)
+		if _, err := t.reserve(t.perNetwork("reset/net/", resetNetMost, resetNetEvery)); err != nil {
+			return ignoreFull(err)
 		}
 		people, err := t.whoIs(who)
 		if err != nil {
@@ -54,14 +50,6 @@ func (s *Service) sendReset(ctx context.Context, c Client, who string) error {
 		}
 		return nil
 	})
-}
-
-// full takes a counter that is full for an end without an error: there is nobody to tell.
-func full(err error) error {
-	if k := KindOf(classify(err)); k == TooManyTries || k == TooManyMessages {
-		return nil
-	}
-	return err
 }
 
 // whoIs finds the people of a user name or an address, who are few.
@@ -97,9 +85,10 @@ func (t *tx) mailReset(u *userRecord) error {
 	if u.Disabled || u.Email == "" || u.Password == "" {
 		return nil
 	}
-	limits := append(t.sendLimits(u.ID, u.Email), leaking("reset/user/"+u.ID, resetMost, resetEvery))
+	limits := append(t.sendLimits(u.ID, u.Email, true),
+		leaking("reset/user/"+u.ID, resetMost, resetEvery), leaking("reset/all", resetAllMost, resetAllEvery))
 	if _, err := t.reserve(limits); err != nil {
-		return full(err)
+		return ignoreFull(err)
 	}
 	if waits, err := t.operatorsReset(u); err != nil || waits {
 		return err // anybody can ask for mail, and must not kill by it what an operator has handed out

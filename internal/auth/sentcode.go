@@ -82,7 +82,7 @@ func hint(to string) string {
 		_, size := utf8.DecodeRuneInString(to)
 		return to[:size] + "•••"
 	}
-	return "••• " + to[len(to)-2:]
+	return "•••\u00a0" + to[len(to)-2:] // does not break
 }
 
 // SendCode sends a new code: at StepCode by the given way, at StepEnroll and StepConfirmAddress to what is being enrolled, where method
@@ -133,7 +133,11 @@ func (t *tx) sendByWay(u *userRecord, f *factors, a *attempt, w Way) error {
 			}
 		})
 	}
-	return t.sendCode(u, a, Message{Kind: MessageCode, Method: w.Method, To: to, Channel: channel}, w.Factor)
+	m := Message{Kind: MessageCode, Method: w.Method, To: to, Channel: channel}
+	if a.Act == EventTwoFactorDisabled {
+		m.Kind = MessageTurnOff
+	}
+	return t.sendCode(u, a, m, w.Factor)
 }
 
 // sendToPending sends the code that confirms what is being enrolled.
@@ -160,7 +164,7 @@ func (t *tx) sendCode(u *userRecord, a *attempt, m Message, factor string) error
 	if a.Expires.Before(next.Expires) {
 		next.Expires = a.Expires
 	}
-	if _, err := t.reserve(t.sendLimits(u.ID, m.To)); err != nil {
+	if _, err := t.reserve(t.sendLimits(u.ID, m.To, factor != "")); err != nil {
 		return err
 	}
 	code := newDigits()

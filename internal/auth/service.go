@@ -159,6 +159,7 @@ type tx struct {
 	changed  []string  // sessions whose snapshot is out of date
 	ended    []string  // sessions that are over
 	refusal  error
+	silent   bool // a mere link can begin this act, so it sends no code by itself
 }
 
 // update runs one act. When fn returns an error nothing is changed; when it returns refuse's result what it counted is kept and the

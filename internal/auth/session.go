@@ -103,7 +103,6 @@ const (
 	maxSessions = 20 // per user; the oldest goes (ASVS 7.1.2)
 	useSession  = "session"
 	maxDevice   = 256
-	ticketSize  = idSize + secretSize // a session's ticket: its id, then the secret
 )
 
 func sessionKey(id string) string { return "session/" + id }
@@ -129,11 +128,10 @@ func (s *Service) Session(ctx context.Context, value string) (*Session, error) {
 
 // load checks the envelope before it asks the store, so that a forged cookie costs an HMAC and nothing else.
 func (s *Service) load(ctx context.Context, key [sha256.Size]byte, value string, now time.Time) (*Session, error) {
-	ticket, ok := s.keys.open(useSession, value, ticketSize)
+	id, sum, ok := s.keys.openTicket(useSession, value)
 	if !ok {
 		return nil, errNotSignedIn
 	}
-	id := hex.EncodeToString(ticket[:idSize])
 	l := s.cache.pin(id)
 	defer s.cache.unpin(l)
 	x := &Session{live: l, version: l.version.Load()} // before the store is read: see cache
@@ -142,8 +140,7 @@ func (s *Service) load(ctx context.Context, key [sha256.Size]byte, value string,
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(ticket)
-		if !found || subtle.ConstantTimeCompare(sum[:], r.Secret) != 1 || r.over(now, l.lastSeen()) {
+		if !found || subtle.ConstantTimeCompare(sum, r.Secret) != 1 || r.over(now, l.lastSeen()) {
 			return errNotSignedIn
 		}
 		return x.fill(t, &r)
@@ -180,11 +177,11 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 
 // finish makes the session of an attempt that lacks nothing, or rotates the one that proved more.
 func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
-	if a.TurnOff {
+	if a.Act == EventTwoFactorDisabled {
+		a.Proofs = slices.DeleteFunc(slices.Clone(a.Proofs), func(p Proof) bool { return p.Method != Password }) // of what is gone
 		if err := t.turnOff(u, f, a); err != nil {
 			return err
 		}
-		p.Done = EventTwoFactorDisabled
 		p.UsedCode, p.CodesLeft = false, 0 // the codes went with the factors: there is nothing to be told of them
 	}
 	if a.Session != "" {
@@ -225,17 +222,20 @@ func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 // welcome does what a sign-in means for the browser and for what the owner is told.
 func (t *tx) welcome(u *userRecord, f *factors, a *attempt, p *Progress) (err error) {
 	var isNew bool
-	if p.Browser, isNew, err = t.knowBrowser(u.ID); err != nil {
+	if p.Browser, isNew, err = t.knowBrowser(u); err != nil {
 		return err
 	}
 	if t.client.Language != "" {
 		u.Language = t.client.Language
 	}
 	switch {
-	case a.Failures:
-		t.notify(u, Message{Kind: NoticeAfterFailures})
+	case a.AfterFailures:
+		err = t.notifySignIn(u, NoticeAfterFailures)
 	case isNew:
-		t.notify(u, Message{Kind: NoticeNewBrowser})
+		err = t.notifySignIn(u, NoticeNewBrowser)
+	}
+	if err != nil {
+		return err
 	}
 	if a.Trust {
 		p.Trusted, p.TrustedExpires, err = t.trust(u, f)
@@ -245,7 +245,7 @@ func (t *tx) welcome(u *userRecord, f *factors, a *attempt, p *Progress) (err er
 
 // issue draws a new ticket for a session and stores it.
 func (t *tx) issue(id []byte, r *sessionRecord, p *Progress) error {
-	p.Session = t.ticketFor(id, r)
+	p.Session, r.Secret = t.s.keys.newTicket(useSession, id)
 	if r.Remember {
 		p.Expires = r.Expires
 	}
@@ -263,8 +263,16 @@ func (t *tx) rotate(u *userRecord, a *attempt, p *Progress) error {
 		return fail(AttemptGone)
 	}
 	r.Proofs = a.Proofs
-	t.eventFor(u, Event{Type: EventStepUp, Outcome: success, Method: second(a.Proofs), Session: r.ID})
+	if a.Act == "" {
+		t.eventFor(u, Event{Type: EventStepUp, Outcome: success, Method: second(a.Proofs), Session: r.ID})
+	}
 	return t.renew(&r, p)
+}
+
+// saveSession stores a session that has changed and keeps its ticket.
+func (t *tx) saveSession(r *sessionRecord) error {
+	t.changed = append(t.changed, r.ID)
+	return put(t, sessionKey(r.ID), r, r.Expires)
 }
 
 // renew gives a session another ticket.
@@ -276,14 +284,6 @@ func (t *tx) renew(r *sessionRecord, p *Progress) error {
 	r.LastSeen = t.now.UTC()
 	t.changed = append(t.changed, r.ID)
 	return t.issue(id, r, p)
-}
-
-// ticketFor draws a new secret, of which the record keeps the digest.
-func (t *tx) ticketFor(id []byte, r *sessionRecord) (value string) {
-	ticket := slices.Concat(id, randomBytes(secretSize))
-	sum := sha256.Sum256(ticket)
-	r.Secret = sum[:]
-	return t.s.keys.seal(useSession, ticket)
 }
 
 // second is the second factor among proofs, or what stood in for it, for events; the newest one, or the password when there is none.
@@ -325,18 +325,16 @@ func (t *tx) endSessions(u *userRecord, but, actor, why string) error {
 
 // SignOut ends the session behind a cookie value, also one that has run out, and is done when there is none.
 func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
-	ticket, ok := s.keys.open(useSession, value, ticketSize)
+	id, sum, ok := s.keys.openTicket(useSession, value)
 	if !ok {
 		return nil
 	}
-	id := hex.EncodeToString(ticket[:idSize])
 	return s.update(ctx, c, func(t *tx) error {
 		r, found, err := getSession(t, id)
 		if err != nil || !found {
 			return err
 		}
-		sum := sha256.Sum256(ticket)
-		if subtle.ConstantTimeCompare(sum[:], r.Secret) != 1 {
+		if subtle.ConstantTimeCompare(sum, r.Secret) != 1 {
 			return nil // a ticket from before a rotation ends nothing
 		}
 		return t.signOut(&r, EventSignOut, "")

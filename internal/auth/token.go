@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gorilla/securecookie"
 )
@@ -91,6 +92,26 @@ func (k *keys) open(use, value string, size int) (b []byte, ok bool) {
 		return nil, false
 	}
 	return b, len(b) == size
+}
+
+// ticketSize is that of a ticket with a public id, which stays when its secret is drawn anew: the id, then the secret.
+const ticketSize = idSize + secretSize
+
+// newTicket draws a ticket for what has this id. The record of it keeps sum, and with that every older ticket is dead.
+func (k *keys) newTicket(use string, id []byte) (value string, sum []byte) {
+	ticket := slices.Concat(id, randomBytes(secretSize))
+	digest := sha256.Sum256(ticket)
+	return k.seal(use, ticket), digest[:]
+}
+
+// openTicket reads a ticket made by newTicket. Whether its sum is the one that is kept is for the caller to compare, in constant time.
+func (k *keys) openTicket(use, value string) (id string, sum []byte, ok bool) {
+	ticket, ok := k.open(use, value, ticketSize)
+	if !ok {
+		return "", nil, false
+	}
+	digest := sha256.Sum256(ticket)
+	return hex.EncodeToString(ticket[:idSize]), digest[:], true
 }
 
 func randomBytes(n int) []byte {

@@ -5,7 +5,6 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
@@ -26,6 +25,9 @@ import (
 const (
 	useTrust   = "trust"
 	maxTrusted = 20 // browsers of one person; the oldest goes
+	// ticketGrace is how long the ticket before the newest is still good: a form that is sent twice by a double click, or whose answer was
+	// lost, is no theft.
+	ticketGrace = time.Minute
 )
 
 // TrustedInfo describes a trusted browser in lists. ID is no credential.
@@ -40,21 +42,21 @@ type TrustedInfo struct {
 
 type trustedRecord struct {
 	TrustedInfo
-	UserID  string `json:"user_id"`
-	Secret  []byte `json:"secret"`  // SHA-256 of the ticket that comes next
-	Version string `json:"version"` // of the factors it vouches for
-	Ended   bool   `json:"ended,omitempty"`
+	UserID   string `json:"user_id"`
+	Secret   []byte `json:"secret"`             // SHA-256 of the ticket that comes next
+	Previous []byte `json:"previous,omitempty"` // and of the one before, for a moment
+	Version  string `json:"version"`            // of the factors it vouches for
+	Ended    bool   `json:"ended,omitempty"`
 }
 
 func trustedKey(id string) string { return "trusted/" + id }
 
 // trust makes this browser a trusted one and returns the value of its cookie.
 func (t *tx) trust(u *userRecord, f *factors) (value string, expires time.Time, err error) {
-	id := randomBytes(idSize)
 	expires = t.now.Add(t.s.settings.Trust).UTC()
 	r := trustedRecord{
 		TrustedInfo: TrustedInfo{
-			ID: hex.EncodeToString(id), Device: cut(t.client.Device, maxDevice), Address: t.client.Address,
+			ID: newID(), Device: cut(t.client.Device, maxDevice), Address: t.client.Address,
 			Created: t.now.UTC(), LastUsed: t.now.UTC(), Expires: expires,
 		},
 		UserID: u.ID, Version: f.Version,
@@ -67,45 +69,51 @@ func (t *tx) trust(u *userRecord, f *factors) (value string, expires time.Time, 
 	}
 	u.Trusted = append(u.Trusted, ref{ID: r.ID, Expires: expires})
 	t.eventFor(u, Event{Type: EventTrusted, Outcome: success, Detail: r.ID})
-	value, err = t.nextTrustTicket(id, &r)
+	value, err = t.nextTrustTicket(&r)
 	return value, expires, err
 }
 
 // nextTrustTicket draws the ticket of the next use and stores its digest.
-func (t *tx) nextTrustTicket(id []byte, r *trustedRecord) (value string, err error) {
-	ticket := slices.Concat(id, randomBytes(secretSize))
-	sum := sha256.Sum256(ticket)
-	r.Secret = sum[:]
-	return t.s.keys.seal(useTrust, ticket), put(t, trustedKey(r.ID), r, r.Expires)
+func (t *tx) nextTrustTicket(r *trustedRecord) (value string, err error) {
+	id, err := hex.DecodeString(r.ID)
+	if err != nil {
+		return "", fmt.Errorf("decoding the id of a trusted browser: %w", err)
+	}
+	value, r.Secret = t.s.keys.newTicket(useTrust, id)
+	return value, put(t, trustedKey(r.ID), r, r.Expires)
 }
 
-// trusted tells whether this browser is a trusted one of the person, whose password has just been right, and gives it its next ticket.
-func (t *tx) trusted(u *userRecord, f *factors, p *Progress) (is bool, err error) {
-	ticket, ok := t.s.keys.open(useTrust, t.client.Trusted, ticketSize)
+// trusted tells whether this browser is a trusted one of the person, whose password has just been right, and draws its next ticket. The
+// one before is good for ticketGrace, and gets none.
+func (t *tx) trusted(u *userRecord, f *factors) (is bool, next string, expires time.Time, err error) {
+	id, sum, ok := t.s.keys.openTicket(useTrust, t.client.Trusted)
 	if !ok || t.s.settings.Trust <= 0 {
-		return false, nil
+		return false, "", expires, nil
 	}
-	r, found, err := get[trustedRecord](t, trustedKey(ticketID(ticket)))
+	r, found, err := get[trustedRecord](t, trustedKey(id))
 	if err != nil || !found || r.UserID != u.ID || r.Ended || !t.now.Before(r.Expires) {
-		return false, err
+		return false, "", expires, err
 	}
-	sum := sha256.Sum256(ticket)
-	if subtle.ConstantTimeCompare(sum[:], r.Secret) != 1 {
+	newest := subtle.ConstantTimeCompare(sum, r.Secret) == 1
+	again := subtle.ConstantTimeCompare(sum, r.Previous) == 1 && t.now.Sub(r.LastUsed) < ticketGrace
+	if !newest && !again {
 		t.eventFor(u, Event{Type: EventTrustCopied, Outcome: refused, Detail: r.ID})
 		t.notify(u, Message{Kind: NoticeTrustedElsewhere})
 		// Whoever was first may be signed in by it.
 		if err := t.endSessions(u, "", u.Name, "the ticket of a trusted browser was used twice"); err != nil {
-			return false, err
+			return false, "", expires, err
 		}
-		return false, t.distrust(u, r.ID, "its ticket was used twice")
+		return false, "", expires, t.distrust(u, r.ID, "its ticket was used twice")
 	}
 	if !r.vouches(f, t.now, t.s.settings.Trust) {
-		return false, t.distrust(u, r.ID, "what it stood for has changed")
+		return false, "", expires, t.distrust(u, r.ID, "what it stood for has changed")
 	}
-	r.LastUsed, r.Address = t.now.UTC(), t.client.Address
-	p.Trusted, err = t.nextTrustTicket(ticket[:idSize], &r)
-	p.TrustedExpires = r.Expires
-	return err == nil, err
+	if again {
+		return true, "", expires, nil
+	}
+	r.Previous, r.LastUsed, r.Address = r.Secret, t.now.UTC(), t.client.Address
+	next, err = t.nextTrustTicket(&r)
+	return err == nil, next, r.Expires, err
 }
 
 // vouches tells whether the trust still stands for what it was given for: a change of factors ends it, and so does a shorter time in the

@@ -65,6 +65,7 @@ type userRecord struct {
 	Invite         string `json:"invite,omitempty"`       // digest of the newest link of this person; older ones are dead
 	SessionIDs     []ref  `json:"session_refs,omitempty"` // at most maxSessions, oldest first
 	Trusted        []ref  `json:"trusted,omitempty"`      // browsers, at most maxTrusted, oldest first
+	Welcomed       bool   `json:"welcomed,omitempty"`     // has signed in at least once
 	Language       string `json:"language,omitempty"`     // of the pages at the last sign-in (BCP 47), for mails
 }
 
@@ -149,8 +150,11 @@ func (t *tx) idsByEmail(address string) ([]string, error) {
 	return ids, err
 }
 
-// setEmail changes the address of a person, and by what they are found. The caller saves the user.
+// setEmail changes the address of a person, by what they are found and what their sessions tell applications. The caller saves the user.
 func (t *tx) setEmail(u *userRecord, address string) error {
+	for _, x := range u.SessionIDs {
+		t.changed = append(t.changed, x.ID)
+	}
 	if u.Email != "" {
 		ids, err := t.idsByEmail(u.Email)
 		if err != nil {
