@@ -311,6 +311,7 @@ var chinese = words{
 		DeviceOn:      "%s，%s",
 
 		MailCodeSubject:             "您在 %s 的验证码",
+		MailTurnOffSubject:          "用于停用您在 %s 的双重验证的验证码",
 		MailEnrollSubject:           "请确认用于接收 %s 验证码的地址",
 		MailProveSubject:            "请确认您在 %s 的电子邮件地址",
 		MailResetSubject:            "请为 %s 设置新密码",
@@ -373,6 +374,7 @@ var chinese = words{
 		Hours:   {"other", "%d 小时"},
 
 		MailCode:           {"other", "请在要求输入的页面上输入此验证码。它在 %d 分钟内有效，只能使用一次。"},
+		MailTurnOff:        {"other", "请在要求输入的页面上输入此验证码，您账户的双重验证将被停用。它在 %d 分钟内有效，只能使用一次。"},
 		MailEnroll:         {"other", "请在要求输入的页面上输入此验证码，之后登录验证码就可以发送到此地址。它在 %d 分钟内有效，只能使用一次。"},
 		MailProve:          {"other", "请在要求输入的页面上输入此验证码，此地址将成为您账户的电子邮件地址。它在 %d 分钟内有效，只能使用一次。"},
 		MailReset:          {"other", "有人（可能是您本人）请求为您的账户设置新密码。请打开此链接设置新密码。它在 %d 分钟内有效，只能使用一次。"},

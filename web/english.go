@@ -309,6 +309,7 @@ var english = words{
 		DeviceOn:      "%s, %s",
 
 		MailCodeSubject:             "Your code for %s",
+		MailTurnOffSubject:          "Your code to turn off two-factor sign-in at %s",
 		MailEnrollSubject:           "Confirm this address for codes from %s",
 		MailProveSubject:            "Confirm your e-mail address for %s",
 		MailResetSubject:            "Choose a new password for %s",
@@ -371,6 +372,7 @@ var english = words{
 		Hours:   {"one", "one hour", "other", "%d hours"},
 
 		MailCode:           {"one", "Type this code on the page that asks for it. It works once, for one minute.", "other", "Type this code on the page that asks for it. It works once, for %d minutes."},
+		MailTurnOff:        {"one", "Type this code on the page that asks for it, and two-factor sign-in is turned off for your account. It works once, for one minute.", "other", "Type this code on the page that asks for it, and two-factor sign-in is turned off for your account. It works once, for %d minutes."},
 		MailEnroll:         {"one", "Type this code on the page that asks for it, and codes to sign in can be sent to this address. It works once, for one minute.", "other", "Type this code on the page that asks for it, and codes to sign in can be sent to this address. It works once, for %d minutes."},
 		MailProve:          {"one", "Type this code on the page that asks for it, and this becomes the e-mail address of your account. It works once, for one minute.", "other", "Type this code on the page that asks for it, and this becomes the e-mail address of your account. It works once, for %d minutes."},
 		MailReset:          {"one", "Somebody, probably you, asked for a new password for your account. Open this link to choose one. It works once, for one minute.", "other", "Somebody, probably you, asked for a new password for your account. Open this link to choose one. It works once, for %d minutes."},

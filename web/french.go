@@ -311,6 +311,7 @@ var french = words{
 		DeviceOn:      "%s, %s",
 
 		MailCodeSubject:             "Votre code pour %s",
+		MailTurnOffSubject:          "Votre code pour désactiver la connexion à deux facteurs chez %s",
 		MailEnrollSubject:           "Confirmez cette adresse pour les codes de %s",
 		MailProveSubject:            "Confirmez votre adresse e-mail pour %s",
 		MailResetSubject:            "Choisissez un nouveau mot de passe pour %s",
@@ -373,6 +374,7 @@ var french = words{
 		Hours:   {"one", "une heure", "other", "%d heures"},
 
 		MailCode:           {"one", "Saisissez ce code sur la page qui le demande. Il ne sert qu’une fois et reste valable une minute.", "other", "Saisissez ce code sur la page qui le demande. Il ne sert qu’une fois et reste valable %d minutes."},
+		MailTurnOff:        {"one", "Saisissez ce code sur la page qui le demande, et la connexion à deux facteurs de votre compte sera désactivée. Il ne sert qu’une fois et reste valable une minute.", "other", "Saisissez ce code sur la page qui le demande, et la connexion à deux facteurs de votre compte sera désactivée. Il ne sert qu’une fois et reste valable %d minutes."},
 		MailEnroll:         {"one", "Saisissez ce code sur la page qui le demande, et les codes de connexion pourront être envoyés à cette adresse. Il ne sert qu’une fois et reste valable une minute.", "other", "Saisissez ce code sur la page qui le demande, et les codes de connexion pourront être envoyés à cette adresse. Il ne sert qu’une fois et reste valable %d minutes."},
 		MailProve:          {"one", "Saisissez ce code sur la page qui le demande, et cette adresse deviendra celle de votre compte. Il ne sert qu’une fois et reste valable une minute.", "other", "Saisissez ce code sur la page qui le demande, et cette adresse deviendra celle de votre compte. Il ne sert qu’une fois et reste valable %d minutes."},
 		MailReset:          {"one", "Quelqu’un, sans doute vous, a demandé un nouveau mot de passe pour votre compte. Ouvrez ce lien pour en choisir un. Il ne sert qu’une fois et reste valable une minute.", "other", "Quelqu’un, sans doute vous, a demandé un nouveau mot de passe pour votre compte. Ouvrez ce lien pour en choisir un. Il ne sert qu’une fois et reste valable %d minutes."},

@@ -310,6 +310,7 @@ var german = words{
 		DeviceOn:      "%s, %s",
 
 		MailCodeSubject:             "Ihr Code für %s",
+		MailTurnOffSubject:          "Ihr Code zum Ausschalten der Zwei-Faktor-Anmeldung bei %s",
 		MailEnrollSubject:           "Bestätigen Sie diese Adresse für Codes von %s",
 		MailProveSubject:            "Bestätigen Sie Ihre E-Mail-Adresse für %s",
 		MailResetSubject:            "Neues Passwort für %s wählen",
@@ -372,6 +373,7 @@ var german = words{
 		Hours:   {"one", "eine Stunde", "other", "%d Stunden"},
 
 		MailCode:           {"one", "Geben Sie diesen Code auf der Seite ein, die danach fragt. Er gilt einmal und eine Minute lang.", "other", "Geben Sie diesen Code auf der Seite ein, die danach fragt. Er gilt einmal und %d Minuten lang."},
+		MailTurnOff:        {"one", "Geben Sie diesen Code auf der Seite ein, die danach fragt; dann wird die Zwei-Faktor-Anmeldung Ihres Kontos ausgeschaltet. Er gilt einmal und eine Minute lang.", "other", "Geben Sie diesen Code auf der Seite ein, die danach fragt; dann wird die Zwei-Faktor-Anmeldung Ihres Kontos ausgeschaltet. Er gilt einmal und %d Minuten lang."},
 		MailEnroll:         {"one", "Geben Sie diesen Code auf der Seite ein, die danach fragt; danach können Codes für die Anmeldung an diese Adresse gesendet werden. Er gilt einmal und eine Minute lang.", "other", "Geben Sie diesen Code auf der Seite ein, die danach fragt; danach können Codes für die Anmeldung an diese Adresse gesendet werden. Er gilt einmal und %d Minuten lang."},
 		MailProve:          {"one", "Geben Sie diesen Code auf der Seite ein, die danach fragt; dann wird dies die E-Mail-Adresse Ihres Kontos. Er gilt einmal und eine Minute lang.", "other", "Geben Sie diesen Code auf der Seite ein, die danach fragt; dann wird dies die E-Mail-Adresse Ihres Kontos. Er gilt einmal und %d Minuten lang."},
 		MailReset:          {"one", "Jemand, vermutlich Sie, hat ein neues Passwort für Ihr Konto angefordert. Öffnen Sie diesen Link, um eines zu wählen. Er gilt einmal und eine Minute lang.", "other", "Jemand, vermutlich Sie, hat ein neues Passwort für Ihr Konto angefordert. Öffnen Sie diesen Link, um eines zu wählen. Er gilt einmal und %d Minuten lang."},

@@ -310,6 +310,7 @@ var japanese = words{
 		DeviceOn:      "%s、%s",
 
 		MailCodeSubject:             "%s のコード",
+		MailTurnOffSubject:          "%s の二要素認証を無効にするコード",
 		MailEnrollSubject:           "%s のコードを受け取るアドレスの確認",
 		MailProveSubject:            "%s のメールアドレスの確認",
 		MailResetSubject:            "%s の新しいパスワードの設定",
@@ -372,6 +373,7 @@ var japanese = words{
 		Hours:   {"other", "%d時間"},
 
 		MailCode:           {"other", "コードを求めているページに、このコードを入力してください。%d分以内に1回だけ使えます。"},
+		MailTurnOff:        {"other", "コードを求めているページにこのコードを入力すると、アカウントの二要素認証が無効になります。%d分以内に1回だけ使えます。"},
 		MailEnroll:         {"other", "コードを求めているページにこのコードを入力すると、サインインのコードをこのアドレスで受け取れるようになります。%d分以内に1回だけ使えます。"},
 		MailProve:          {"other", "コードを求めているページにこのコードを入力すると、これがアカウントのメールアドレスになります。%d分以内に1回だけ使えます。"},
 		MailReset:          {"other", "アカウントの新しいパスワードを設定する依頼がありました。ご本人の場合は、このリンクを開いて新しいパスワードを決めてください。%d分以内に1回だけ使えます。"},

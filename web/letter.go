@@ -50,6 +50,10 @@ func (l Letter) When(t time.Time) string { return l.voice().when(t) }
 // Device is Device in the letter's language.
 func (l Letter) Device(userAgent string) string { return l.voice().device(userAgent) }
 
+// Kind is what a kind of second factor is called in the letter's language, by its method and, with a webhook, its channel. Empty: it has no
+// word.
+func (l Letter) Kind(method, channel string) string { return l.voice().kind(method, channel) }
+
 func (l Letter) voice() *voice {
 	if v := voiceNamed(l.Language); v != nil {
 		return v

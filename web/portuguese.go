@@ -311,6 +311,7 @@ var portuguese = words{
 		DeviceOn:      "%s, %s",
 
 		MailCodeSubject:             "Seu código para %s",
+		MailTurnOffSubject:          "Seu código para desativar o login com dois fatores em %s",
 		MailEnrollSubject:           "Confirme este endereço para os códigos de %s",
 		MailProveSubject:            "Confirme seu endereço de e-mail para %s",
 		MailResetSubject:            "Escolha uma nova senha para %s",
@@ -373,6 +374,7 @@ var portuguese = words{
 		Hours:   {"one", "uma hora", "other", "%d horas"},
 
 		MailCode:           {"one", "Digite este código na página que o pede. Ele só vale uma vez, por um minuto.", "other", "Digite este código na página que o pede. Ele só vale uma vez, por %d minutos."},
+		MailTurnOff:        {"one", "Digite este código na página que o pede, e o login com dois fatores da sua conta será desativado. Ele só vale uma vez, por um minuto.", "other", "Digite este código na página que o pede, e o login com dois fatores da sua conta será desativado. Ele só vale uma vez, por %d minutos."},
 		MailEnroll:         {"one", "Digite este código na página que o pede, e os códigos para entrar poderão ser enviados a este endereço. Ele só vale uma vez, por um minuto.", "other", "Digite este código na página que o pede, e os códigos para entrar poderão ser enviados a este endereço. Ele só vale uma vez, por %d minutos."},
 		MailProve:          {"one", "Digite este código na página que o pede, e este será o endereço de e-mail da sua conta. Ele só vale uma vez, por um minuto.", "other", "Digite este código na página que o pede, e este será o endereço de e-mail da sua conta. Ele só vale uma vez, por %d minutos."},
 		MailReset:          {"one", "Alguém, provavelmente você, pediu uma nova senha para sua conta. Abra este link para escolhê-la. Ele só vale uma vez, por um minuto.", "other", "Alguém, provavelmente você, pediu uma nova senha para sua conta. Abra este link para escolhê-la. Ele só vale uma vez, por %d minutos."},

@@ -311,6 +311,7 @@ var spanish = words{
 		DeviceOn:      "%s, %s",
 
 		MailCodeSubject:             "Su código para %s",
+		MailTurnOffSubject:          "Su código para desactivar el inicio de sesión con dos factores en %s",
 		MailEnrollSubject:           "Confirme esta dirección para los códigos de %s",
 		MailProveSubject:            "Confirme su dirección de correo para %s",
 		MailResetSubject:            "Elija una nueva contraseña para %s",
@@ -373,6 +374,7 @@ var spanish = words{
 		Hours:   {"one", "una hora", "other", "%d horas"},
 
 		MailCode:           {"one", "Escriba este código en la página que lo pide. Sirve una sola vez, durante un minuto.", "other", "Escriba este código en la página que lo pide. Sirve una sola vez, durante %d minutos."},
+		MailTurnOff:        {"one", "Escriba este código en la página que lo pide, y el inicio de sesión con dos factores de su cuenta se desactivará. Sirve una sola vez, durante un minuto.", "other", "Escriba este código en la página que lo pide, y el inicio de sesión con dos factores de su cuenta se desactivará. Sirve una sola vez, durante %d minutos."},
 		MailEnroll:         {"one", "Escriba este código en la página que lo pide, y los códigos para iniciar sesión podrán enviarse a esta dirección. Sirve una sola vez, durante un minuto.", "other", "Escriba este código en la página que lo pide, y los códigos para iniciar sesión podrán enviarse a esta dirección. Sirve una sola vez, durante %d minutos."},
 		MailProve:          {"one", "Escriba este código en la página que lo pide, y esta será la dirección de correo de su cuenta. Sirve una sola vez, durante un minuto.", "other", "Escriba este código en la página que lo pide, y esta será la dirección de correo de su cuenta. Sirve una sola vez, durante %d minutos."},
 		MailReset:          {"one", "Alguien, probablemente usted, pidió una nueva contraseña para su cuenta. Abra este enlace para elegirla. Sirve una sola vez, durante un minuto.", "other", "Alguien, probablemente usted, pidió una nueva contraseña para su cuenta. Abra este enlace para elegirla. Sirve una sola vez, durante %d minutos."},

@@ -373,6 +373,7 @@ const (
 // Subjects of letters, with the brand.
 const (
 	MailCodeSubject             Message = "mail.code.subject"
+	MailTurnOffSubject          Message = "mail.turn-off.subject"
 	MailEnrollSubject           Message = "mail.enroll.subject"
 	MailProveSubject            Message = "mail.prove.subject"
 	MailResetSubject            Message = "mail.reset.subject"
@@ -395,10 +396,11 @@ const (
 
 // Leads of letters.
 const (
-	MailCode             Message = "mail.code"   // with the minutes that it works
-	MailEnroll           Message = "mail.enroll" // with the minutes that it works
-	MailProve            Message = "mail.prove"  // with the minutes that it works
-	MailReset            Message = "mail.reset"  // with the minutes that it works
+	MailCode             Message = "mail.code"     // with the minutes that it works
+	MailTurnOff          Message = "mail.turn-off" // with the minutes that it works
+	MailEnroll           Message = "mail.enroll"   // with the minutes that it works
+	MailProve            Message = "mail.prove"    // with the minutes that it works
+	MailReset            Message = "mail.reset"    // with the minutes that it works
 	MailNewBrowser       Message = "mail.new-browser"
 	MailFactorAdded      Message = "mail.factor-added"
 	MailFactorRemoved    Message = "mail.factor-removed"

@@ -98,13 +98,17 @@ func facts(m *auth.Message, l *web.Letter, origin string) []web.Fact {
 	if m.Device != "" {
 		device = l.Device(m.Device)
 	}
+	factor := web.Fact{Label: web.MailFactor, Value: m.Factor}
+	if m.Factor == "" {
+		factor.Value, factor.Ours = l.Kind(string(m.FactorKind), m.Channel), true
+	}
 	all := []web.Fact{
 		{Label: web.MailAccount, Value: m.User},
 		{Label: web.MailSite, Value: origin, Ours: true},
 		{Label: web.MailTime, Value: l.When(m.Time), Ours: true},
 		{Label: web.MailAddress, Value: address, Ours: true},
 		{Label: web.MailDevice, Value: device, Ours: true},
-		{Label: web.MailFactor, Value: m.Factor},
+		factor,
 		{Label: web.MailOldEmail, Value: m.OldEmail, Ours: true},
 		{Label: web.MailNewEmail, Value: m.NewEmail, Ours: true},
 	}

@@ -173,6 +173,20 @@ func TestWhereLettersLead(t *testing.T) {
 	}
 }
 
+// A factor that nobody has named is told by its kind.
+func TestFactorWithoutAName(t *testing.T) {
+	server := mailtest.Start(t)
+	c, _, _ := post(t, server, nil)
+	for language, want := range map[string]string{"en": "Second factor: Authenticator app\n", "de": "Zweiter Faktor: Authenticator-App\n"} {
+		m := message(auth.NoticeFactorRemoved)
+		m.ID, m.Language, m.Factor = m.ID+language, language, ""
+		c.Deliver(m)
+		if got := server.Wait(t, 1)[0]; !strings.Contains(got.Text, want) {
+			t.Errorf("got\n%s\nwant %q", got.Text, want)
+		}
+	}
+}
+
 func TestMinutesAreNotTooMany(t *testing.T) {
 	for d, want := range map[time.Duration]int{10 * time.Minute: 10, 4*time.Minute + 59*time.Second: 4, 20 * time.Second: 1} {
 		if got := minutes(d); got != want {
