@@ -36,7 +36,7 @@ func init() {
 // everybody. It is optional; without it every setting has its default. Put the `nightlatch` handler in front of an application to
 // protect it.
 //
-// A reload may change every setting here except `key`, signs nobody out and loses no lockout.
+// A reload may change every setting here except `key`, signs nobody out and loses no lockout. Another `data_dir` has other accounts.
 type App struct {
 	// The directory that holds accounts, second factors, sessions and, unless `key` is set, the key that encrypts them. One process
 	// at a time can use it. Placeholders such as `{env.HOME}` are expanded. Default: `nightlatch` in Caddy's data directory.
@@ -112,8 +112,8 @@ type Session struct {
 	// keep a cookie for. Default: 30d.
 	Remember caddy.Duration `json:"remember,omitempty"`
 
-	// How long a browser may go without being asked for a code, if the person chose so after one: 1h to 30d. It counts neither for what
-	// guards the account nor for a rule with `max_age`. Default: nobody is offered that.
+	// How long a browser may go without being asked for a code, if the person chose so when typing one: 1h to 30d. It counts neither for
+	// what guards the account nor for a rule with `max_age` or `methods`. Default: nobody is offered that.
 	TrustBrowser caddy.Duration `json:"trust_browser,omitempty"`
 }
 

@@ -17,15 +17,15 @@ import (
 
 // Brand is what the pages and letters show.
 type Brand struct {
-	// The name on the pages and in letters, in place of Nightlatch. A password may not consist of it.
+	// The name on the pages and in letters. A password may not consist of it. Default: Nightlatch.
 	Name string `json:"name,omitempty"`
 
 	// The file of a picture that the pages show, of at most 256 KiB: svg, png, jpg, jpeg or webp. It is read when the configuration is
-	// loaded, and sent to everybody. Placeholders are expanded.
+	// loaded, and sent to everybody. Placeholders are expanded. Default: our icon.
 	Logo string `json:"logo,omitempty"`
 
 	// A style sheet that the pages load after their own: an https address, or a path on the site itself. Whoever can change what is there
-	// can change what people see when they sign in.
+	// can change what people see when they sign in. Default: none.
 	StyleURL string `json:"style_url,omitempty"`
 }
 

@@ -43,10 +43,11 @@ type Rule struct {
 	// With `require`: user names, one of which it must be. None: any. With groups as well, both must hold.
 	Users []string `json:"users,omitempty"`
 
-	// With `require`: second factors that count: `totp`, `email`, `webhook`. The last two must be configured. A backup code stands in for each. None: any that the person enrolled.
+	// With `require` and `two_factor`: second factors that count: `totp`, `email`, `webhook`. The last two must be configured. A backup code
+	// stands in for each, a trusted browser for none. None: any that the person enrolled.
 	Methods []string `json:"methods,omitempty"`
 
-	// With `require`: how old the proofs may be, at least one minute. After that the person is asked again, and keeps the session.
+	// With `require`: how old the proofs may be, one minute to 365 days. After that the person is asked again, and keeps the session.
 	// Default: as old as the session.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
 }

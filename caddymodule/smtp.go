@@ -18,13 +18,14 @@ import (
 
 // SMTP is the mail server that codes, links and notices go to. With it people may enroll codes by e-mail, and reset a password.
 type SMTP struct {
-	// The mail server as host:port. Without a port it is 587, or 465 with `implicit`. Its certificate must be for this host.
+	// The mail server as host:port. Required. Without a port it is 587, or 465 with `implicit`. Its certificate must be for this host.
+	// Placeholders are expanded here, in `from`, `username`, `password` and `ca_file`; one that is not set is an error.
 	Address string `json:"address,omitempty"`
 
 	// The sender, such as `Example <no-reply@example.com>`. Required.
 	From string `json:"from,omitempty"`
 
-	// With the password, what to sign in to the mail server with. Default: nobody signs in.
+	// With the password, what to sign in to the mail server with: both or neither. Default: nobody signs in.
 	Username string `json:"username,omitempty"`
 
 	// Write a placeholder rather than the password itself, such as `{env.SMTP_PASSWORD}` or `{file./run/secrets/smtp}`.
@@ -38,7 +39,9 @@ type SMTP struct {
 	// system.
 	CAFile string `json:"ca_file,omitempty"`
 
-	// Where the links in letters lead when it cannot be told from the hosts of the protected sites, such as `https://app.example.com`.
+	// Where the links in letters lead when it cannot be told from the hosts of the protected sites, such as `https://app.example.com`: a
+	// scheme and a host, and https beyond this machine. Default: the first protected site that names a host. Where there is none either,
+	// letters have no links and passwords cannot be reset.
 	LinkOrigin string `json:"link_origin,omitempty"`
 }
 

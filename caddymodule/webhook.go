@@ -21,8 +21,8 @@ import (
 // Webhook is a program of the site's own that takes codes to people: by SMS, in a chat, as a push message. With it people may enroll
 // codes that come that way. See docs/webhook.md.
 type Webhook struct {
-	// Where codes are delivered to: https, or http to an address that is private or loopback. Placeholders are expanded, here and in the
-	// settings below.
+	// Where codes are delivered to: https, or http to an address that is private or loopback. Required. Placeholders are expanded here, in
+	// `secret`, `ca_file` and the values of `headers`; one that is not set is an error.
 	URL string `json:"url,omitempty"`
 
 	// The key of the signatures: 24 to 64 bytes in base64, with or without `whsec_` before it. Required. Write a placeholder rather than
@@ -32,14 +32,16 @@ type Webhook struct {
 	// How long one delivery may take, 1s to 30s. Default: 5s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// Headers of each request, such as one with a token of the gateway.
+	// Headers of each request, such as one with a token of the gateway: any but those of the connection, `Host`, and those that begin with
+	// `Content-` or `Webhook-`.
 	Headers http.Header `json:"headers,omitempty"`
 
 	// What the program delivers by, as people choose it and as it is told: at most 8 names of letters a-z, digits, _ and -. The
 	// destinations of `sms`, `voice` and `whatsapp` are phone numbers. Default: `sms`.
 	Channels []string `json:"channels,omitempty"`
 
-	// Whether the host in the URL may be a name that resolves to a private or loopback address.
+	// Whether the host in the URL may be a name that resolves to a private or loopback address. An http URL with a name other than
+	// `localhost` needs it. Default: false.
 	AllowPrivate bool `json:"allow_private,omitempty"`
 
 	// A file with the certificates, in PEM, of the authorities that the certificate of the other side may come from, in place of those of
