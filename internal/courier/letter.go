@@ -25,10 +25,11 @@ type wording struct {
 
 // wordings are all letters that there are.
 var wordings = map[auth.MessageKind]wording{
-	auth.MessageCode:   {web.MailCodeSubject, web.MailCode, web.MailKeepSecret, true},
-	auth.MessageEnroll: {web.MailEnrollSubject, web.MailEnroll, web.MailNotExpected, false},
-	auth.MessageProve:  {web.MailProveSubject, web.MailProve, web.MailNotExpected, false},
-	auth.MessageReset:  {web.MailResetSubject, web.MailReset, web.MailResetIgnore, false},
+	auth.MessageCode:    {web.MailCodeSubject, web.MailCode, web.MailKeepSecret, true},
+	auth.MessageTurnOff: {web.MailTurnOffSubject, web.MailTurnOff, web.MailKeepSecret, true},
+	auth.MessageEnroll:  {web.MailEnrollSubject, web.MailEnroll, web.MailNotExpected, false},
+	auth.MessageProve:   {web.MailProveSubject, web.MailProve, web.MailNotExpected, false},
+	auth.MessageReset:   {web.MailResetSubject, web.MailReset, web.MailResetIgnore, false},
 
 	auth.NoticeNewBrowser:       {web.MailNewBrowserSubject, web.MailNewBrowser, web.MailNotYou, true},
 	auth.NoticeFactorAdded:      {web.MailFactorAddedSubject, web.MailFactorAdded, web.MailNotYou, true},

@@ -85,7 +85,7 @@ func message(kind auth.MessageKind) auth.Message {
 		Device: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 	}
 	switch kind {
-	case auth.MessageCode, auth.MessageEnroll, auth.MessageProve:
+	case auth.MessageCode, auth.MessageTurnOff, auth.MessageEnroll, auth.MessageProve:
 		m.Code, m.Expires = "042137", time.Now().Add(10*time.Minute)
 	case auth.MessageReset:
 		m.Token, m.Expires = "SECRETTOKEN", time.Now().Add(30*time.Minute)
@@ -285,7 +285,9 @@ func TestPayload(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, _, events := post(t, mailtest.Start(t), func(cfg *Config) { cfg.Webhook = sender })
-	for kind, purpose := range map[auth.MessageKind]string{auth.MessageCode: "sign_in", auth.MessageEnroll: "enroll", auth.MessageProve: "address"} {
+	for kind, purpose := range map[auth.MessageKind]string{
+		auth.MessageCode: "sign_in", auth.MessageTurnOff: "turn_off", auth.MessageEnroll: "enroll", auth.MessageProve: "address",
+	} {
 		m := message(kind)
 		m.Method, m.Channel, m.To, m.Code = auth.Webhook, "sms", "+4915112345678", "481632"
 		m.Time = m.Time.Add(5 * time.Millisecond)

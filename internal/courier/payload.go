@@ -32,9 +32,10 @@ type codeData struct {
 
 // purposes say what a code is for. Of everything that is sent only codes go by webhook.
 var purposes = map[auth.MessageKind]string{
-	auth.MessageCode:   "sign_in",
-	auth.MessageEnroll: "enroll",
-	auth.MessageProve:  "address",
+	auth.MessageCode:    "sign_in",
+	auth.MessageTurnOff: "turn_off",
+	auth.MessageEnroll:  "enroll",
+	auth.MessageProve:   "address",
 }
 
 // sendPayload calls the webhook once. The ID is that of the message at every try, the time of the call is now.
