@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,6 +76,8 @@ func TestCaddyfiles(t *testing.T) {
 	if len(all) < 10 {
 		t.Errorf("found only %d Caddyfiles", len(all))
 	}
+	writeLogo(t, filepath.Join(dir, "brand"))
+	t.Chdir(dir)
 	for _, b := range all {
 		t.Run(b.where, func(t *testing.T) {
 			if got := string(caddyfile.Format([]byte(b.text))); got != b.text {
@@ -92,6 +96,17 @@ func TestCaddyfiles(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// writeLogo makes the picture that the pages take for an example.
+func writeLogo(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "logo.svg"), []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
