@@ -96,15 +96,26 @@ func (v *voice) say(m Message, args ...any) string {
 }
 
 func (v *voice) wait(d time.Duration) string {
-	up := func(unit time.Duration) int64 { return max(1, int64((d+unit-1)/unit)) }
 	switch {
 	case d <= 90*time.Second:
-		return v.say(Seconds, up(time.Second))
+		return v.say(Seconds, roundUp(d, time.Second))
 	case d <= 90*time.Minute:
-		return v.say(Minutes, up(time.Minute))
+		return v.say(Minutes, roundUp(d, time.Minute))
 	}
-	return v.say(Hours, up(time.Hour))
+	return v.say(Hours, roundUp(d, time.Hour))
 }
+
+// trust offers to trust a browser for a time.
+func (v *voice) trust(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d < day {
+		return v.say(TrustBrowserHours, roundUp(d, time.Hour))
+	}
+	return v.say(TrustBrowser, roundUp(d, day))
+}
+
+// roundUp is how many units a time takes, at least one.
+func roundUp(d, unit time.Duration) int64 { return max(1, int64((d+unit-1)/unit)) }
 
 func (v *voice) when(t time.Time) string {
 	if t.IsZero() {

@@ -182,6 +182,16 @@ func TestWhatALanguageLacksIsSaidInEnglish(t *testing.T) {
 	}
 }
 
+func TestHowLongABrowserIsTrusted(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		time.Hour: "for up to an hour.", 90 * time.Minute: "for up to 2 hours.", 24 * time.Hour: "for up to a day.", 36 * time.Hour: "for up to 2 days.", month: "for up to 30 days.",
+	} {
+		if got := voices[0].trust(d); !strings.Contains(got, want) {
+			t.Errorf("%v: got %q, want %q in it", d, got, want)
+		}
+	}
+}
+
 func TestMomentsAreInWordsAndUTC(t *testing.T) {
 	moment := time.Date(2026, 3, 1, 23, 5, 0, 0, time.FixedZone("", -2*3600)) // 2 March 01:05 UTC
 	for tag, want := range map[string]string{

@@ -50,10 +50,11 @@ type SecondFactor struct {
 	Way       Way   // the one that the page is about; the zero value: there is none that counts
 	Sent      *Sent // the code that was sent by it; nil: none
 	Others    []Way
-	StepUp    bool   // the person is signed in
-	Trust     int    // for how many days this browser can be trusted; 0 hides the choice
-	Trusted   bool   // that was chosen
-	StartOver string // the token of the form that drops this sign-in; empty hides it
+	OtherKind bool          // there is none because a rule wants another kind
+	StepUp    bool          // the person is signed in
+	Trust     time.Duration // for how long this browser can be trusted; 0 hides the choice
+	Trusted   bool          // that was chosen
+	StartOver string        // the token of the form that drops this sign-in; empty for somebody who is signed in
 }
 
 // Way is one way to enter a code. The values of Method are those of auth.Method.

@@ -17,6 +17,7 @@ const (
 	KeepSignedIn  Message = "sign-in.keep"
 	SignInButton  Message = "sign-in.button"
 	SignedInAs    Message = "signed-in-as"
+	WhoseAccount  Message = "whose-account" // the same for somebody who is signed in
 	StartOver     Message = "start-over"
 	ProblemPrefix Message = "problem" // read aloud before the sentence of a refused form
 )
@@ -32,11 +33,12 @@ const (
 	UseApp            Message = "second-factor.use-app"
 	ContinueButton    Message = "continue"
 	OtherWays         Message = "second-factor.others"
-	TrustBrowser      Message = "second-factor.trust" // with how many days
+	TrustBrowser      Message = "second-factor.trust"       // with how many days
+	TrustBrowserHours Message = "second-factor.trust-hours" // with how many hours
 	CodeAsk           Message = "second-factor.ask"
 	NoWayTitle        Message = "no-way.title"
-	NoWay             Message = "no-way"
-	NoWaySignIn       Message = "no-way.sign-in"
+	NoWay             Message = "no-way"        // a rule asks for another kind
+	NoWayAtAll        Message = "no-way.at-all" // nothing of the account can be used
 )
 
 // Messages about codes that are sent, with where they go.
@@ -85,6 +87,7 @@ const (
 	KindNameHint    Message = "kinds.name-hint"
 	KindPhone       Message = "kinds.phone"
 	KindPhoneHint   Message = "kinds.phone-hint"
+	KindPhoneWeak   Message = "kinds.phone-weak"
 	KindDestination Message = "kinds.destination"
 )
 
@@ -108,6 +111,8 @@ const (
 	NewPasswordWhy   Message = "new-password.why"
 	ResetDoneTitle   Message = "reset-done.title"
 	ResetDone        Message = "reset-done"
+	ResetLinkGone    Message = "reset-link-gone"
+	ResetAgain       Message = "reset-again"
 )
 
 // Words for how hard a password is to guess.
@@ -259,6 +264,7 @@ const (
 	DonePassword      Message = "done.password"
 	DoneEmail         Message = "done.email"
 	DoneSession       Message = "done.session"
+	DoneOtherSessions Message = "done.other-sessions"
 	DoneTrust         Message = "done.trust"
 )
 
@@ -277,9 +283,10 @@ const (
 	TooManyMessages     Message = "too-many-messages"
 	NoSuchWay           Message = "no-such-way"
 	LastFactor          Message = "last-factor"
-	BadDestination      Message = "bad-destination"
+	BadDestination      Message = "bad-destination" // for a telephone number
+	BadReceiver         Message = "bad-receiver"    // for any other destination
 	BadAddress          Message = "bad-address"
-	AlreadyDone         Message = "already-done"
+	SameDestination     Message = "same-destination"
 	TooManyTries        Message = "too-many-tries"
 	Stopped             Message = "stopped"
 	StoppedBackupCodes  Message = "stopped-backup-codes"

@@ -95,6 +95,7 @@ func (v *voice) functions() template.FuncMap {
 		"sendTo":    v.sendTo,
 		"sentTo":    v.sentTo,
 		"when":      v.when,
+		"trust":     v.trust,
 		"device":    v.device,
 		"lang":      func() string { return v.Tag },
 		"dir":       func() string { return v.Dir },

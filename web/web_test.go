@@ -27,16 +27,18 @@ import (
 
 var example = Frame{Brand: Brand{Name: "Example"}, Here: "/_nightlatch/sign-in?return_to=/app"}
 
+const month = 30 * 24 * time.Hour
+
 // full is one of each page with every field set, so that each branch of a template runs either with it or with the zero value.
 var full = []Page{
 	ChooseLanguage{example, "/app"},
 	Notice{example, "Title", "Text", "/link?a=b", "Link"},
 	SignIn{example, Form{"token", "problem"}, "alice", true, "/app?x=1", true},
-	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[0], nil, ways[1:], true, 30, true, "token"},
-	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[1], nil, ways[2:], true, 30, true, "token"},
-	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[2], &Sent{"webhook", "sms", "••• 67", time.Unix(1e9, 0), false}, ways, true, 1, true, "token"},
-	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[4], &Sent{"webhook", "chat", "a•••", time.Unix(1e9, 0), true}, ways, true, 1, true, "token"},
-	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[5], nil, ways, true, 30, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[0], nil, ways[1:], true, true, month, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[1], nil, ways[2:], true, true, month, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[2], &Sent{"webhook", "sms", "••• 67", time.Unix(1e9, 0), false}, ways, true, true, time.Hour, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[4], &Sent{"webhook", "chat", "a•••", time.Unix(1e9, 0), true}, ways, true, true, time.Hour, true, "token"},
+	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[5], nil, ways, true, true, month, true, "token"},
 	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "otp", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", nil, "token", kinds, "token"},
 	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "email", "", "", "", &Sent{"email", "", "a@b", time.Unix(1e9, 0), false}, "token", kinds, "token"},
 	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "webhook", "", "", "", &Sent{"webhook", "voice", "+491", time.Unix(1e9, 0), true}, "token", kinds, "token"},

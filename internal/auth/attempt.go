@@ -51,9 +51,10 @@ type AttemptView struct {
 	Expires   time.Time
 	CodesLeft int // at StepCode: how many unused backup codes there are
 
-	Ways     []Way     // at StepCode: how to go on, the best first
-	Sent     *SentView // the newest code that was sent and still counts; nil: none
-	CanTrust bool      // at StepCode: the person may ask that this browser be trusted, see Service.CodeAndTrust
+	Ways      []Way     // at StepCode: how to go on, the best first
+	Sent      *SentView // the newest code that was sent and still counts; nil: none
+	CanTrust  bool      // at StepCode: the person may ask that this browser be trusted, see Service.CodeAndTrust
+	OtherKind bool      // at StepCode without a way: there would be one if the requirement named no methods
 
 	Pending  *PendingView // at StepEnroll and StepConfirmAddress; nil at StepEnroll: nothing is chosen yet
 	Methods  []Method     // at StepEnroll: what may be enrolled
@@ -292,6 +293,7 @@ func (s *Service) attemptView(t store.Tx, h *held) (AttemptView, error) {
 	case StepCode:
 		v.Ways = s.ways(h.user, &h.factors, &a.Need)
 		v.CanTrust = s.mayTrust(a)
+		v.OtherKind = len(v.Ways) == 0 && len(s.ways(h.user, &h.factors, &Requirement{})) > 0
 	case StepEnroll:
 		v.Methods, v.Channels, v.First = s.enrollable(h.user, &h.factors), s.settings.Channels, !h.factors.enrolled()
 	case StepSaveCodes:

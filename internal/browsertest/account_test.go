@@ -146,7 +146,7 @@ func forgottenPassword(t *testing.T, scripts bool) {
 	b.open(link).sees(200, path(link), "Choose a new password").shoot("82-new-password")
 	b.fill("password", "short", "repeat", "short").press("Set the password").refused(422, path(link), "This password is too short", "password").shoot("83-new-password-refused")
 	b.fill("password", newPassphrase, "repeat", newPassphrase).press("Set the password").
-		sees(200, "/_nightlatch/reset/done", "Your new password is set", "with your second factor").shoot("84-new-password-set")
+		sees(200, "/_nightlatch/reset/done", "Your new password is set", "Sign in now with the new password.").shoot("84-new-password-set")
 	mails.notice("password")
 	newTab(t, p.origin).open(link).sees(410, path(link), "This link no longer works")
 	other.open("/").sees(200, "/_nightlatch/sign-in") // signed out by the reset

@@ -92,7 +92,7 @@ func secondFactors(t *testing.T, scripts bool) {
 
 	// All of them at sign-in: the app first, the others by the side.
 	b.signOut().signIn("dora").sees(200, "/_nightlatch/second-factor", "six digits", "Another way",
-		"Send a code by e-mail to d•••@example.com", "Send a code by text message to ••• 78 (Mobile)").shoot("49-another-way")
+		"Send a code by e-mail to d•••@example.com", "Send a code by text message to •••\u00a078 (Mobile)").shoot("49-another-way")
 	b.press("Send a code by e-mail to d•••@example.com").
 		sees(200, "/_nightlatch/second-factor", "We sent a code by e-mail to d•••@example.com.", "Type its six digits.").saysNot("dora@").shoot("50-mailed-code")
 	b.fill("code", "000000").press("Continue").
@@ -100,8 +100,8 @@ func secondFactors(t *testing.T, scripts bool) {
 	b.press("Send another code").sees(429, "/_nightlatch/second-factor/send", "A code was sent only a short time ago").shoot("52-too-soon")
 	b.fill("code", mails.code("dora@example.com")).press("Continue").sees(200, "/", "dora")
 
-	b.signOut().signIn("dora").press("Send a code by text message to ••• 78 (Mobile)").
-		sees(200, "/_nightlatch/second-factor", "We sent a code by text message to ••• 78.")
+	b.signOut().signIn("dora").press("Send a code by text message to •••\u00a078 (Mobile)").
+		sees(200, "/_nightlatch/second-factor", "We sent a code by text message to •••\u00a078.")
 	b.press("Use your authenticator app instead").sees(200, "/_nightlatch/second-factor", "six digits").shoot("53-back-to-the-app")
 	b.fill("code", phones.code("sms", "+491512345678")).press("Continue").refused(403, "/_nightlatch/second-factor", "This code is not right.", "code")
 	b.fill("code", tablet.next()).press("Continue").sees(200, "/", "dora")

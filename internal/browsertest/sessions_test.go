@@ -69,7 +69,7 @@ func sessions(t *testing.T, scripts bool) {
 
 	desk.comesIn("ida", app)
 	b.open("/_nightlatch/sessions").press("Sign out everywhere else").
-		sees(200, "/_nightlatch/sessions", "Signed out there.", "You are signed in nowhere else.")
+		sees(200, "/_nightlatch/sessions", "You are signed out everywhere else.", "You are signed in nowhere else.")
 	desk.open("/").sees(200, "/_nightlatch/sign-in")
 	phone.open("/").sees(200, "/_nightlatch/sign-in")
 	b.open("/").sees(200, "/", "ida")
@@ -82,7 +82,7 @@ func TestTrustedBrowser(t *testing.T) {
 	b.past = 10
 	app := p.invite(b, "jana")
 
-	b.signOut().signIn("jana").sees(200, "/_nightlatch/second-factor", "Don't ask for a code in this browser for up to 30 days.").shoot("93-trust")
+	b.signOut().signIn("jana").sees(200, "/_nightlatch/second-factor", "Trust this browser: don't ask for a code in it for up to 30 days.").shoot("93-trust")
 	b.check("trust").fill("code", app.wrong()).press("Continue").refused(403, "/_nightlatch/second-factor", "This code is not right.", "code")
 	b.fill("code", app.next()).press("Continue").sees(200, "/", "jana") // the box is still checked
 	b.signOut().fill("name", "jana", "password", passphrase).press("Sign in").sees(200, "/", "jana")
@@ -90,11 +90,11 @@ func TestTrustedBrowser(t *testing.T) {
 
 	// Another browser is not the trusted one.
 	other := newTab(t, p.origin).saysItIs(firefoxOnWindows)
-	other.signIn("jana").press("Use a backup code instead").saysNot("Don't ask for a code") // it is no way to say that this is a place of one's own
+	other.signIn("jana").press("Use a backup code instead").saysNot("Trust this browser") // it is no way to say that this is a place of one's own
 	other.press("Use your authenticator app instead").fill("code", app.next()).press("Continue").sees(200, "/", "jana")
 	other.open("/_nightlatch/sessions").sees(200, "/_nightlatch/sessions",
-		"Browsers that are not asked for a code", "password, browser that is not asked for a code").shoot("94-sessions-with-trust")
-	other.press(get(other, labelOf("Ask again", "Chrome"))).
+		"Trusted browsers", "password, trusted browser").shoot("94-sessions-with-trust")
+	other.press(get(other, labelOf("Ask for a code there", "Chrome"))).
 		sees(200, "/_nightlatch/sessions", "That browser is asked for a code again.").saysNot("Browsers that are not asked").shoot("95-trust-ended")
 	b.signOut().signIn("jana").fill("code", app.next()).press("Continue").sees(200, "/", "jana")
 }

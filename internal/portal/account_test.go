@@ -76,6 +76,8 @@ func TestStorySeveralFactors(t *testing.T) {
 	b.get(add).prove(alice).sees(200, add, "Add a second factor", "Authenticator app", "E-mail", "Text message", "chat")
 	b.fill(add, "method", "webhook", "channel", "sms", "destination", "0151 23456789", "name", "Phone").
 		sees(422, add, "Write a telephone number with its country", `value="0151 23456789"`, `value="Phone"`, `aria-invalid="true"`)
+	b.fill(add, "method", "webhook", "channel", "chat", "destination", strings.Repeat("x", 129)).
+		sees(422, add, "Codes cannot be sent there. Check it for slips.").lacks("Write a telephone number")
 	b.fill(add, "method", "webhook", "channel", "chat", "destination", "alice", "name", strings.Repeat("x", 65)).sees(422, add, "at most 64 characters")
 	b.fill(add, "method", "carrier pigeon").sees(403, add, "This way cannot be used here")
 	b.fill(add, "method", "webhook", "channel", "sms", "destination", "+49 151 23456789", "name", "Phone").sees(200, "/_nightlatch/two-factor/enable")
@@ -86,6 +88,7 @@ func TestStorySeveralFactors(t *testing.T) {
 		t.Error("the attempt cookie outlives the enrollment")
 	}
 	b.get(account).lacks("works from now on") // said once
+	b.get(add).fill(add, "method", "webhook", "channel", "sms", "destination", "+49 151 23456789").sees(409, add, "Codes go there already.")
 
 	phone := b.factorPage("Phone")
 	b.get(phone).sees(200, phone, "Second factor", `value="Phone"`)
@@ -311,7 +314,7 @@ func TestASVS7_5_2StorySessions(t *testing.T) {
 	const page = "/_nightlatch/sessions"
 	s.Clock.Move(auth.SudoAge)
 	b.get(page).prove(alice).sees(200, page, "Where you are signed in", "This browser", "Firefox, Windows", "Safari, iPhone", "192.0.2.1",
-		"Proven by: password, authenticator app", "Browsers that are not asked for a code")
+		"Proven by: password, authenticator app", "Trusted browsers")
 	if this, there := strings.Index(b.body, "This browser"), strings.Index(b.body, "Elsewhere"); this > there {
 		t.Error("this browser is not the first")
 	}
@@ -322,8 +325,8 @@ func TestASVS7_5_2StorySessions(t *testing.T) {
 	if alive(pc) || !alive(phone) || !alive(old) {
 		t.Errorf("alive: ended one %t, others %t and %t", alive(pc), alive(phone), alive(old))
 	}
-	b.fill(page+"/end-trust", "id", b.row("Ask again: Safari")).sees(200, page, "asked for a code again").lacks("Browsers that are not asked for a code")
-	b.get(page).fill(page+"/end-others").sees(200, page, "Signed out there.", "You are signed in nowhere else.")
+	b.fill(page+"/end-trust", "id", b.row("Ask for a code there: Safari")).sees(200, page, "asked for a code again").lacks("Trusted browsers")
+	b.get(page).fill(page+"/end-others").sees(200, page, "You are signed out everywhere else.", "You are signed in nowhere else.")
 	if alive(phone) || alive(old) {
 		t.Error("another session is still alive")
 	}

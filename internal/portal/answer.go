@@ -22,7 +22,7 @@ type outcome struct {
 	backup   web.Message // instead of text, where a backup code was typed
 	sent     web.Message // instead of text, where a code was typed that had been sent
 	password web.Message // instead of text, where a password was typed
-	named    web.Message // instead of text, where the page says whose password it asks for
+	noPhone  web.Message // instead of text, where codes were to go to something else than a telephone number
 	title    web.Message
 	next     string // of a page of its own: where to go, under visit.Prefix
 }
@@ -31,7 +31,8 @@ type outcome struct {
 var outcomes = map[auth.Kind]outcome{
 	auth.Unavailable:      {status: http.StatusServiceUnavailable, title: web.UnavailableTitle, text: web.Unavailable},
 	auth.NotSignedIn:      {status: http.StatusForbidden, title: web.AttemptGoneTitle, text: web.AttemptGone, next: "sign-in"},
-	auth.WrongCredentials: {status: http.StatusForbidden, text: web.WrongCredentials, named: web.WrongPassword},
+	auth.WrongCredentials: {status: http.StatusForbidden, text: web.WrongCredentials},
+	auth.WrongPassword:    {status: http.StatusForbidden, text: web.WrongPassword},
 	auth.WrongCode:        {status: http.StatusForbidden, text: web.WrongCode, backup: web.WrongBackupCode, sent: web.WrongSentCode},
 	auth.UsedCode:         {status: http.StatusForbidden, text: web.UsedCode, backup: web.UsedBackupCode},
 	auth.TooManyTries:     {status: http.StatusTooManyRequests, text: web.TooManyTries},
@@ -45,14 +46,16 @@ var outcomes = map[auth.Kind]outcome{
 	auth.BadPassword:      {status: http.StatusUnprocessableEntity}, // one sentence for each reason, below
 	auth.BadInput:         {status: http.StatusBadRequest, title: web.BadRequestTitle, text: web.BadRequest, next: "sign-in"},
 	auth.NotFound:         {status: http.StatusNotFound, title: web.NotFoundTitle, text: web.NotFound, next: "account"},
-	auth.AlreadyDone:      {status: http.StatusConflict, text: web.AlreadyDone},
+	auth.AlreadyDone:      {status: http.StatusConflict, text: web.SameDestination},
 	auth.CodeGone:         {status: http.StatusForbidden, text: web.CodeGone},
 	auth.TriesSpent:       {status: http.StatusForbidden, text: web.TriesSpent},
 	auth.TooManyMessages:  {status: http.StatusTooManyRequests, text: web.TooManyMessages},
 	auth.NoSuchWay:        {status: http.StatusForbidden, text: web.NoSuchWay},
 	auth.LastFactor:       {status: http.StatusConflict, text: web.LastFactor},
-	auth.BadDestination:   {status: http.StatusUnprocessableEntity, text: web.BadDestination},
+	auth.BadDestination:   {status: http.StatusUnprocessableEntity, text: web.BadDestination, noPhone: web.BadReceiver},
 	auth.BadAddress:       {status: http.StatusUnprocessableEntity, text: web.BadAddress},
+	auth.SameAddress:      {status: http.StatusUnprocessableEntity, text: web.SameEmail},
+	auth.BadFactorName:    {status: http.StatusUnprocessableEntity, text: web.BadFactorName},
 	auth.Busy:             {status: http.StatusServiceUnavailable, text: web.Busy},
 }
 
@@ -114,8 +117,8 @@ func (q *request) sentence(err error, o outcome, m auth.Method) string {
 		return q.say(o.sent)
 	case m == auth.Password && o.password != "":
 		return q.say(o.password)
-	case q.named && o.named != "":
-		return q.say(o.named)
+	case o.noPhone != "" && !auth.PhoneChannel(q.form.Get("channel")):
+		return q.say(o.noPhone)
 	}
 	return q.say(o.text)
 }

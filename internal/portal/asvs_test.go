@@ -472,7 +472,8 @@ func TestASVS7_4_4SigningOutIsEasyToFind(t *testing.T) {
 	}
 }
 
-// ASVS 7.6.2: no address signs anybody in. Whoever follows one has still to type, in a trusted browser too, and with a right link.
+// ASVS 7.6.2: no address signs anybody in. Whoever follows one has still to type, in a trusted browser too, and with a right link. Nor does
+// one send anything to somebody who is signed in, whose next step would be a code: a link on any site could fill their mailbox.
 func TestASVS7_6_2NoSessionWithoutTyping(t *testing.T) {
 	d := newDesk(t)
 	d.WithMail()
@@ -496,11 +497,15 @@ func TestASVS7_6_2NoSessionWithoutTyping(t *testing.T) {
 	}
 	tokens := map[string]string{"setup": setup.Token, "invite": invite.Token, "re-enroll": invite.Token, "reset": d.Await(t, auth.MessageReset).Token}
 	waiting := alice.EnterPassword(t).Attempt
+	carol := d.Enroll(t, auth.NewUser{Name: "carol", Email: "carol@example.test"})
+	carol.Add(t, auth.NewFactor{Method: auth.Email})
+	session := carol.SignIn(t) // with the app
+	d.Sent()
 	remembered := func(r *http.Request) {
 		r.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Browser), Value: p.Browser})
 		r.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Trusted), Value: p.Trusted})
 	}
-	asked := 0
+	asked, begun := 0, 0
 	for _, r := range routes() {
 		if r.method != http.MethodGet {
 			continue
@@ -516,6 +521,18 @@ func TestASVS7_6_2NoSessionWithoutTyping(t *testing.T) {
 				}
 			}
 		}
+		for _, query := range []string{"", "?level=two_factor&methods=email", "?level=two_factor&methods=email,webhook", "?method=email"} {
+			w := d.ask("GET", "/_nightlatch/"+path+query, "", cookies("", session), header("Sec-Fetch-Site", "cross-site"))
+			if w.Header().Get("Location") == secondFactorPath {
+				page := d.ask("GET", secondFactorPath, "", cookies(w.Result().Cookies()[0].Value, session))
+				if begun++; !strings.Contains(page.Body.String(), "Send a code by e-mail to c•••@example.test") {
+					t.Errorf("GET %s%s leads to a page without a way to ask for the code:\n%s", path, query, page.Body)
+				}
+			}
+		}
+	}
+	if sent := d.Sent(); len(sent) != 0 || begun == 0 {
+		t.Errorf("looking at pages, signed in, began %d step-ups and sent %v; want some, nothing", begun, sent)
 	}
 	if asked < 100 {
 		t.Errorf("asked %d times only", asked)

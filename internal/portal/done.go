@@ -12,6 +12,9 @@ import (
 	"github.com/nightlatch/nightlatch/web"
 )
 
+// otherSessionsEnded is the act of which each session has an event of its own.
+const otherSessionsEnded = "other_sessions_ended"
+
 // doneSentences are what a page says of an act that led to it, by the name of the act's event.
 var doneSentences = map[string]web.Message{
 	auth.EventFactorAdded:       web.DoneFactorAdded,
@@ -22,6 +25,7 @@ var doneSentences = map[string]web.Message{
 	auth.EventPasswordChanged:   web.DonePassword,
 	auth.EventEmailChanged:      web.DoneEmail,
 	auth.EventSessionEnded:      web.DoneSession,
+	otherSessionsEnded:          web.DoneOtherSessions,
 	auth.EventTrustEnded:        web.DoneTrust,
 }
 

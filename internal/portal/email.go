@@ -6,7 +6,6 @@ package portal
 import (
 	"net/http"
 
-	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
@@ -19,14 +18,11 @@ func showEmail(q *request) { q.show(http.StatusOK, q.emailPage("", "")) }
 func changeEmail(q *request) {
 	address := q.form.Get("email")
 	p, err := q.auth.ChangeEmail(q.Context(), q.client(), q.ticket, address)
-	switch {
-	case err == nil:
-		q.proceed(p)
-	case auth.KindOf(err) == auth.AlreadyDone:
-		q.show(http.StatusUnprocessableEntity, q.emailPage(address, q.say(web.SameEmail)))
-	default:
+	if err != nil {
 		q.refuse(err, "", func(problem string) web.Page { return q.emailPage(address, problem) })
+		return
 	}
+	q.proceed(p)
 }
 
 func (q *request) emailPage(typed, problem string) web.Page {

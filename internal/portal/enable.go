@@ -85,17 +85,12 @@ func choose(q *request) {
 		if !ok {
 			return
 		}
-		again := func(problem string) web.Page {
+		q.refuse(err, in.Method, func(problem string) web.Page {
 			if !refuseKind(&page.Kinds, in, problem) {
 				page.Problem = problem
 			}
 			return page
-		}
-		if auth.KindOf(err) == auth.BadInput {
-			q.show(http.StatusUnprocessableEntity, again(q.say(web.BadFactorName)))
-			return
-		}
-		q.refuse(err, in.Method, again)
+		})
 		return
 	}
 	q.proceed(p)

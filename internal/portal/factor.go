@@ -36,17 +36,12 @@ func addFactor(q *request) {
 	if !ok {
 		return
 	}
-	again := func(problem string) web.Page {
+	q.refuse(err, in.Method, func(problem string) web.Page {
 		if !refuseKind(&page.Kinds, in, problem) {
 			page.Problem = problem // what was asked for is not to be had
 		}
 		return page
-	}
-	if auth.KindOf(err) == auth.BadInput {
-		q.show(http.StatusUnprocessableEntity, again(q.say(web.BadFactorName)))
-		return
-	}
-	q.refuse(err, in.Method, again)
+	})
 }
 
 // addFactorPage offers what may be enrolled. It answers when that cannot be found out.
@@ -100,19 +95,14 @@ func renameFactor(q *request) {
 	}
 	page := q.factorPage(f, last)
 	page.Typed = q.form.Get("name")
-	err := q.auth.RenameFactor(q.Context(), q.client(), q.ticket, f.ID, page.Typed)
-	switch {
-	case err == nil:
-		q.done("account", auth.EventFactorRenamed, "")
-	case auth.KindOf(err) == auth.BadInput:
-		page.Problem, page.WrongName = q.say(web.BadFactorName), true
-		q.show(http.StatusUnprocessableEntity, page)
-	default:
+	if err := q.auth.RenameFactor(q.Context(), q.client(), q.ticket, f.ID, page.Typed); err != nil {
 		q.refuse(err, f.Method, func(problem string) web.Page {
-			page.Problem = problem
+			page.Problem, page.WrongName = problem, auth.KindOf(err) == auth.BadFactorName
 			return page
 		})
+		return
 	}
+	q.done("account", auth.EventFactorRenamed, "")
 }
 
 func removeFactor(q *request) {

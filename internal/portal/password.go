@@ -21,7 +21,6 @@ func changePassword(q *request) {
 	if !ok {
 		return
 	}
-	q.named = true
 	p, err := q.auth.ChangePassword(q.Context(), q.client(), q.ticket, q.form.Get("current"), plain)
 	if err != nil {
 		wrong := "current"

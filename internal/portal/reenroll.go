@@ -25,7 +25,6 @@ func reenroll(q *request) {
 	if !ok {
 		return
 	}
-	q.named = true
 	p, err := q.auth.Reenroll(q.Context(), q.client(), q.token(), q.form.Get("password"))
 	if err != nil {
 		q.refuse(err, auth.Password, func(problem string) web.Page { return q.reenrollPage(l, problem) })

@@ -26,7 +26,6 @@ type request struct {
 	query url.Values    // set by withQuery; each key once
 	form  url.Values    // set by withForm; each key once
 	auth  *auth.Service // set by withService
-	named bool          // the page says whose password it asks for
 	own   *auth.Session // set by withAccount: whose account it is about
 
 	page   string // that is asked for, or on which the form stands, under visit.Prefix; no page of ours where the pattern is empty

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -68,12 +67,13 @@ func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, proble
 		Frame:     q.frame(),
 		Form:      q.formFor(secondFactorForm, problem),
 		UserName:  a.UserName,
+		OtherKind: a.OtherKind,
 		StepUp:    a.StepUp,
 		Trusted:   named.Get("trust") == "yes",
 		StartOver: q.startOverToken(a),
 	}
 	if a.CanTrust {
-		page.Trust = int((q.auth.Settings().Trust + 24*time.Hour - 1) / (24 * time.Hour))
+		page.Trust = q.auth.Settings().Trust
 	}
 	at := wayOf(a.Ways, auth.Method(named.Get("method")), named.Get("factor"))
 	if at < 0 && a.Sent != nil {

@@ -99,7 +99,7 @@ func endSession(q *request) {
 }
 
 func endOthers(q *request) {
-	q.ended(q.auth.EndOtherSessions(q.Context(), q.client(), q.ticket), auth.EventSessionEnded)
+	q.ended(q.auth.EndOtherSessions(q.Context(), q.client(), q.ticket), otherSessionsEnded)
 }
 
 func endTrust(q *request) {

@@ -201,7 +201,7 @@ func TestASVS6_3_1StoryTooManyWrongCodes(t *testing.T) {
 	}
 	s.Clock.Move(15 * time.Minute)
 	b = s.browser(t).signIn(alice, "/")
-	b.fill("/_nightlatch/second-factor", "code", alice.Code()).sees(403, "/_nightlatch/second-factor", "Codes are stopped for this account")
+	b.fill("/_nightlatch/second-factor", "code", alice.Code()).sees(403, "/_nightlatch/second-factor", "Codes of this kind are stopped for this account")
 	b.get("/_nightlatch/second-factor?method=backup_code").fill("/_nightlatch/second-factor", "code", alice.Codes[0]).sees(200, "/_nightlatch/backup-codes/used")
 }
 
@@ -244,7 +244,7 @@ func TestStoryEnrollmentOfSomebodySignedIn(t *testing.T) {
 	bob := s.AddUser(t, auth.NewUser{Name: "bob"})
 	b := s.browser(t).signIn(bob, "/app").sees(200, "/app")
 	before := b.cookie(visit.Session)
-	b.get("/_nightlatch/two-factor/enable?return_to=%2Fapp%3Fx%3D1").sees(200, "/_nightlatch/two-factor/enable")
+	b.get("/_nightlatch/two-factor/enable?return_to=%2Fapp%3Fx%3D1").sees(200, "/_nightlatch/two-factor/enable", "Account: <strong>bob</strong>")
 	if strings.Contains(b.body, "start-over") {
 		t.Error("somebody who is signed in is offered to start the sign-in over")
 	}
@@ -269,7 +269,7 @@ func TestStoryStepUp(t *testing.T) {
 	s.Clock.Move(20 * time.Minute)
 	b.get(address).sees(200, "/_nightlatch/sudo", "Is it still you?", `value="alice"`)
 	b.fill("/_nightlatch/sudo", "password", "not the right one at all").sees(403, "/_nightlatch/sudo", "not the password of this account")
-	b.fill("/_nightlatch/sudo", "password", alice.Password).sees(200, "/_nightlatch/second-factor")
+	b.fill("/_nightlatch/sudo", "password", alice.Password).sees(200, "/_nightlatch/second-factor", "Account: <strong>alice</strong>").lacks("Signing in as")
 	b.fill("/_nightlatch/second-factor", "code", alice.Code()).sees(200, "/admin", "the application")
 	if after := b.cookie(visit.Session); after == before || after == "" {
 		t.Error("the session cookie did not change at a step-up (SE-3)")

@@ -19,8 +19,8 @@ var sudoForm = purpose{name: "sudo", cookie: visit.Attempt}
 // showSudo asks a person who is signed in for what a rule finds missing. With a query it begins a step-up, which leads to the page of
 // its first step; that page may be this one, without a query.
 //
-// Beginning on GET changes nothing that guards the account: it opens the dialog that a person would open by a click, and what it asks
-// for has to be typed. The gate judges anew afterwards, so a made-up query gains nothing.
+// Beginning on GET changes nothing that guards the account and sends nothing: it opens the dialog that a person would open by a click,
+// and what it asks for has to be asked for there and typed. The gate judges anew afterwards, so a made-up query gains nothing.
 func showSudo(q *request) {
 	if len(q.query) > 0 && q.Method == http.MethodGet {
 		need, ok := requirement(q.query.Get("level"), q.query.Get("max_age"), q.query.Get("methods"))
@@ -41,7 +41,6 @@ func sudo(q *request) {
 	if !ok {
 		return
 	}
-	q.named = true
 	p, err := q.auth.ReenterPassword(q.Context(), q.client(), q.ticket, q.form.Get("password"))
 	if err != nil {
 		q.refuse(err, auth.Password, func(problem string) web.Page { return q.sudoPage(a, problem) })
