@@ -5,7 +5,6 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -374,18 +373,9 @@ func (s *Service) EndTrust(ctx context.Context, c Client, session, id string) er
 
 // SessionsOf lists the running sessions of a person, the oldest first.
 func (s *Service) SessionsOf(ctx context.Context, userID string) (list []SessionInfo, err error) {
-	err = s.view(ctx, func(t store.Tx) error {
-		u, found, err := userByID(t, userID)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return fail(NotFound)
-		}
-		if list, err = s.sessionsOf(t, u); err != nil {
-			return fmt.Errorf("listing sessions: %w", err)
-		}
-		return nil
+	err = s.viewUser(ctx, userID, func(t store.Tx, u *userRecord) (err error) {
+		list, err = s.sessionsOf(t, u)
+		return err
 	})
 	return list, err
 }

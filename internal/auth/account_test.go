@@ -218,7 +218,7 @@ func TestRenameAndRemove(t *testing.T) {
 		t.Errorf("the name is %q", got)
 	}
 	for _, name := range []string{"a\nb", "a\x1b[31m", strings.Repeat("ä", 65), "\xff"} {
-		wantKind(t, b.RenameFactor(bg, alice.Client(), alice.Session, tablet.ID, name), auth.BadInput, fmt.Sprintf("the name %q", name))
+		wantKind(t, b.RenameFactor(bg, alice.Client(), alice.Session, tablet.ID, name), auth.BadFactorName, fmt.Sprintf("the name %q", name))
 	}
 	for _, id := range []string{his, "", "0123456789abcdef", strings.Repeat("a", 5000)} {
 		wantKind(t, b.RenameFactor(bg, alice.Client(), alice.Session, id, "x"), auth.NoSuchWay, "ASVS 8.2.2: renaming "+id)
@@ -375,7 +375,7 @@ func TestBF8BF19DisablingSharesTheCounters(t *testing.T) {
 	}
 	for range 5 {
 		_, err := b.ReenterPassword(bg, alice.Client(), again.Attempt, "wrong")
-		wantKind(t, err, auth.WrongCredentials, "a wrong password")
+		wantKind(t, err, auth.WrongPassword, "a wrong password")
 	}
 	_, err = b.ReenterPassword(bg, alice.Client(), again.Attempt, alice.Password)
 	wantKind(t, err, auth.TooManyTries, "the right password after five wrong ones")
@@ -436,7 +436,7 @@ func TestASVS6_2_2ASVS6_2_3ChangePassword(t *testing.T) {
 	alice.Sudo(t)
 	for _, old := range []string{"", "wrong", newPassword} {
 		_, err := b.ChangePassword(bg, alice.Client(), alice.Session, old, newPassword)
-		wantKind(t, err, auth.WrongCredentials, fmt.Sprintf("the old password given as %q", old))
+		wantKind(t, err, auth.WrongPassword, fmt.Sprintf("the old password given as %q", old))
 	}
 	if d := b.Events[len(b.Events)-1]; d.Type != auth.EventPassword || d.Outcome != "failure" {
 		t.Errorf("the last event: %+v", d)
@@ -555,7 +555,7 @@ func TestML1BadAddresses(t *testing.T) {
 		wantKind(t, err, auth.BadAddress, fmt.Sprintf("the address %q", address))
 	}
 	_, err := b.ChangeEmail(bg, alice.Client(), alice.Session, "alice@example.com")
-	wantKind(t, err, auth.AlreadyDone, "the address that it has")
+	wantKind(t, err, auth.SameAddress, "the address that it has")
 	b.Configure(func(s *auth.Settings) { s.Mail = false })
 	_, err = b.ChangeEmail(bg, alice.Client(), alice.Session, "new@example.com")
 	wantKind(t, err, auth.NoSuchWay, "without a mail server")

@@ -6,7 +6,8 @@
 // appends its event together, or does nothing.
 //
 // Three places decide, and no door can go round them. attempt.next says what a sign-in still needs. Requirement.Judge says whether
-// a session satisfies a rule. Service.update is the only way to the store's write side, so that no change goes without its event.
+// a session satisfies a rule. Service.update is the only way to the store's write side, so that no change goes without its event; but for when sessions were last seen,
+// which is none.
 //
 // The package knows nothing of HTTP, Caddy or Badger. Read service.go for how an act runs, attempt.go for the way in, password.go and
 // code.go for the proofs, session.go and cache.go for what the gate asks on each request, guess.go for the counters against guessing,

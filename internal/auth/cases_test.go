@@ -162,7 +162,7 @@ func TestBF8BF19SideDoorsShareTheCounters(t *testing.T) {
 	wantStep(t, p, err, auth.StepPassword, "stepping up")
 	for range 5 {
 		_, err = b.ReenterPassword(t.Context(), authtest.Client, p.Attempt, "wrong")
-		wantKind(t, err, auth.WrongCredentials, "a wrong password at step-up")
+		wantKind(t, err, auth.WrongPassword, "a wrong password at step-up")
 	}
 	_, err = b.ReenterPassword(t.Context(), authtest.Client, p.Attempt, alice.Password)
 	wantKind(t, err, auth.TooManyTries, "the sixth try at step-up")
@@ -265,7 +265,7 @@ func TestMF11LinksAreForOnePersonAndOnePurpose(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = b.Reenroll(t.Context(), authtest.Client, again.Token, bob.Password)
-	wantKind(t, err, auth.WrongCredentials, "alice's link with bob's password")
+	wantKind(t, err, auth.WrongPassword, "alice's link with bob's password")
 	_, err = b.AcceptInvite(t.Context(), authtest.Client, again.Token, "a passphrase for somebody")
 	wantKind(t, err, auth.LinkGone, "a re-enrollment link as an invite")
 	_, err = b.Setup(t.Context(), authtest.Client, invite.Token, "mallory", "a passphrase for mallory")

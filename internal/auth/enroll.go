@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/nightlatch/nightlatch/internal/otp"
@@ -57,14 +56,7 @@ func (s *Service) enrollable(u *userRecord, f *factors) (list []Method) {
 
 // Enrollable lists the methods that a person may still enroll, in the order of Settings.Methods. Errors are NotFound and Unavailable.
 func (s *Service) Enrollable(ctx context.Context, userID string) (list []Method, err error) {
-	err = s.view(ctx, func(t store.Tx) error {
-		u, found, err := userByID(t, userID)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return fail(NotFound)
-		}
+	err = s.viewUser(ctx, userID, func(t store.Tx, u *userRecord) error {
 		f, err := loadFactors(t, userID)
 		list = s.enrollable(u, &f)
 		return err
@@ -253,16 +245,3 @@ func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) error 
 	t.notify(h.user, Message{Kind: NoticeTwoFactorOn, Factor: p.Name, FactorKind: p.Method})
 	return t.saveUser(h.user)
 }
-
-const (
-	// SudoAge is how fresh every kind of proof must be to change what guards an account.
-	SudoAge = 10 * time.Minute
-)
-
-// Sudo is what a session must satisfy to change anything that guards its account: a password and, where one is enrolled, a second
-// factor, both typed in this session within SudoAge. Which second factor does not matter, or a lost device could never be taken off the
-// list; a trusted browser is none.
-var Sudo = Requirement{Level: LevelPassword, MaxAge: SudoAge}
-
-// complete is what any act on an own account asks: nothing fresh, but no session that stopped half way either (MF-1).
-var complete = Requirement{Level: LevelPassword}

@@ -184,7 +184,7 @@ func TestBadDestinations(t *testing.T) {
 	}
 	for _, name := range []string{"a\nb", "a\x1b[31m", strings.Repeat("ä", 65)} {
 		_, err := b.AddFactor(ctx, alice.Client(), alice.Session, auth.NewFactor{Method: auth.TOTP, Name: name})
-		wantKind(t, err, auth.BadInput, fmt.Sprintf("WB-4: the name %q", name))
+		wantKind(t, err, auth.BadFactorName, fmt.Sprintf("WB-4: the name %q", name))
 	}
 	for _, in := range []auth.NewFactor{
 		{Method: auth.Webhook, Channel: "pager", Destination: "1"}, {Method: auth.Webhook, Destination: "1"},

@@ -53,7 +53,7 @@ const (
 type Error struct {
 	Kind       Kind
 	Detail     string
-	RetryAfter time.Duration // with TooManyTries and Busy
+	RetryAfter time.Duration // with TooManyTries, TooManyMessages and Busy
 	Cause      error
 }
 

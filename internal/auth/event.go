@@ -19,7 +19,7 @@ type Event struct {
 	ID      string     `json:"id"` // sortable by time
 	Time    time.Time  `json:"time"`
 	Type    string     `json:"type"`  // one of the Event… constants
-	Actor   string     `json:"actor"` // canonical name, "operator", or "anonymous"
+	Actor   string     `json:"actor"` // canonical name, "operator", "anonymous", or "system" for what happens by itself
 	UserID  string     `json:"user_id,omitempty"`
 	User    string     `json:"user,omitempty"`
 	Address netip.Addr `json:"address"`

@@ -159,7 +159,7 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 // neither what strangers fail at elsewhere, nor at other names behind the same address, or anybody could lock the owner out
 // (ASVS 6.1.1).
 func (t *tx) passwordLimits(nameKey string, known bool) []limit {
-	key := "guess/pwd/" + nameKey
+	key := passwordKey(nameKey)
 	if known {
 		return []limit{{key: key + "/browser/" + t.browser(), stops: true, life: counterLife}}
 	}
@@ -200,6 +200,9 @@ func stepUpLimit(sessionID string) limit {
 
 // accountLimit bounds what a session changes about its account: each change is an event, and some are a mail.
 func accountLimit(sessionID string) limit { return leaking("account/"+sessionID, leakTries, leakEvery) }
+
+// passwordKey is where the failures at a name are counted; below it stand those of each network and browser.
+func passwordKey(nameKey string) string { return "guess/pwd/" + nameKey }
 
 func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }
 

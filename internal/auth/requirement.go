@@ -124,3 +124,16 @@ func hasSecond(proofs []Proof, methods []Method) bool {
 	req := Requirement{Methods: methods}
 	return slices.ContainsFunc(proofs, func(p Proof) bool { return req.counts(p.Method) })
 }
+
+const (
+	// SudoAge is how fresh every kind of proof must be to change what guards an account.
+	SudoAge = 10 * time.Minute
+)
+
+// Sudo is what a session must satisfy to change anything that guards its account: a password and, where one is enrolled, a second
+// factor, both typed in this session within SudoAge. Which second factor does not matter, or a lost device could never be taken off the
+// list; a trusted browser is none.
+var Sudo = Requirement{Level: LevelPassword, MaxAge: SudoAge}
+
+// complete is what any act on an own account asks: nothing fresh, but no session that stopped half way either (MF-1).
+var complete = Requirement{Level: LevelPassword}

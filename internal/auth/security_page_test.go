@@ -68,6 +68,7 @@ func TestASVS6_1_1CountersAreAsDocumented(t *testing.T) {
 		"messages to a destination":             leak(sendMost, sendEvery),
 		"messages for a network":                leak(sendNetMost, sendNetEvery),
 		"messages in all":                       leak(sendAllMost, sendAllEvery),
+		"notices of sign-ins to a person":       leak(noticeMost, noticeEvery),
 		"reset links of a person":               leak(resetMost, resetEvery),
 		"resets for a network":                  leak(resetNetMost, resetNetEvery),
 		"resets in all":                         leak(resetAllMost, resetAllEvery),

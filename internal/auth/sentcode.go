@@ -227,12 +227,12 @@ func (t *tx) confirmSent(a *attempt, code string) (outcome, error) {
 	return t.checkSent(a, a.Pending.Method, code)
 }
 
-// useSent takes a code that was sent to an enrolled factor, which must still be there and send to the same place.
+// useSent takes a code that was sent to an enrolled factor. What changes factors or the address ends every attempt, so it still goes there.
 func (t *tx) useSent(h *held, m Method, code string) (outcome, error) {
 	c := h.attempt.Sent
 	if c != nil {
 		method, n := h.factors.byID(c.Factor) // none for a code that confirms what is pending: that signs nobody in
-		if n == nil || method != m || m == Email && c.To != h.user.Email {
+		if n == nil || method != m {
 			return wrong, fail(CodeGone)
 		}
 	}

@@ -436,32 +436,23 @@ func TestOT12CodeIsInItsMessageAlone(t *testing.T) {
 	}
 }
 
-func TestSentCodeWhenItsFactorIsGone(t *testing.T) {
-	for name, c := range map[string]struct {
-		other auth.NewFactor // what is left
-		want  auth.Kind
-	}{
-		"another phone is left": {bySMS("+4915100000002"), auth.CodeGone},
-		"mail is left":          {byMail, auth.NoSuchWay},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := mailBench(t)
-			phone := bySMS("+4915100000001")
-			alice := b.EnrollWith(t, auth.NewUser{Name: "alice", Email: "alice@example.com"}, phone)
-			first := alice.Account(t).Factors[0]
-			alice.Add(t, c.other)
-			pr := alice.EnterPassword(t)
-			m := b.Await(t, auth.MessageCode)
-			if m.To != phone.Destination {
-				t.Fatalf("the code went to %s", m.To)
-			}
-			if err := b.RemoveFactor(t.Context(), alice.Client(), alice.Session, first.ID); err != nil {
-				t.Fatal(err)
-			}
-			_, err := b.Code(t.Context(), alice.Client(), pr.Attempt, auth.Webhook, m.Code)
-			wantKind(t, err, c.want, "the code to a phone that was taken off the account meanwhile")
-		})
+// TestMF16SentCodeWhenItsFactorIsGone: what was begun before a factor was taken away is over.
+func TestMF16SentCodeWhenItsFactorIsGone(t *testing.T) {
+	b := mailBench(t)
+	phone := bySMS("+4915100000001")
+	alice := b.EnrollWith(t, auth.NewUser{Name: "alice", Email: "alice@example.com"}, phone)
+	first := alice.Account(t).Factors[0]
+	alice.Add(t, bySMS("+4915100000002"))
+	pr := alice.EnterPassword(t)
+	m := b.Await(t, auth.MessageCode)
+	if m.To != phone.Destination {
+		t.Fatalf("the code went to %s", m.To)
 	}
+	if err := b.RemoveFactor(t.Context(), alice.Client(), alice.Session, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Code(t.Context(), alice.Client(), pr.Attempt, auth.Webhook, m.Code)
+	wantKind(t, err, auth.AttemptGone, "the code to a phone that was taken off the account meanwhile")
 }
 
 // TestMF10MF16SentCodeWhenTheAddressHasChanged: a code in the old mailbox is worth nothing once the account has a new one.
@@ -476,11 +467,8 @@ func TestMF10MF16SentCodeWhenTheAddressHasChanged(t *testing.T) {
 	up, err = b.ConfirmAddress(ctx, alice.Client(), up.Attempt, b.Await(t, auth.MessageProve).Code)
 	alice.Keep(wantStep(t, up, err, auth.StepDone, "confirming the address"))
 	_, err = b.Code(ctx, alice.Client(), pr.Attempt, auth.Email, old.Code)
-	wantKind(t, err, auth.CodeGone, "the code in the old mailbox")
-	b.Clock.Move(30 * time.Second)
-	if err := b.SendCode(ctx, alice.Client(), pr.Attempt, auth.Email, alice.Account(t).Factors[0].ID); err != nil {
-		t.Fatal(err)
-	}
+	wantKind(t, err, auth.AttemptGone, "the code in the old mailbox")
+	pr = alice.EnterPassword(t)
 	m := b.Await(t, auth.MessageCode)
 	if m.To != "new@example.com" {
 		t.Errorf("the next code goes to %s", m.To)
@@ -603,7 +591,7 @@ func TestML2ASVS6_6_3CapsOnMessages(t *testing.T) {
 		b := mailBench(t)
 		alice := mailUser(t, b, "alice")
 		b.Forget(t, "send/")
-		fill(t, b, "send/net/2001:db8:1:2::/64", 29)
+		fill(t, b, "send/net/2001:db8:1:2::/64", 99)
 		b.Sent()
 		at := func(a string) auth.Client { return auth.Client{Address: netip.MustParseAddr(a)} }
 		for _, a := range []string{"2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:ffff::"} {
@@ -703,7 +691,7 @@ func TestAWayThatIsOutOfOrder(t *testing.T) {
 func TestHints(t *testing.T) {
 	b := mailBench(t)
 	cases := []struct{ channel, to, want string }{
-		{"sms", "+4915112345678", "••• 78"},
+		{"sms", "+4915112345678", "•••\u00a078"},
 		{"chat", "bob", "b•••"},
 		{"chat", "@bob:example.org", "@•••"},
 		{"chat", "@bob", "@•••"},

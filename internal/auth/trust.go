@@ -157,12 +157,8 @@ func (t *tx) endAllTrust(u *userRecord, actor, why string) error {
 // TrustedBrowsers lists the browsers in which a person is not asked for a code, the oldest first.
 func (s *Service) TrustedBrowsers(ctx context.Context, userID string) (list []TrustedInfo, err error) {
 	now := s.now()
-	err = s.view(ctx, func(t store.Tx) error {
+	err = s.viewUser(ctx, userID, func(t store.Tx, u *userRecord) error {
 		list = nil
-		u, found, err := userByID(t, userID)
-		if err != nil || !found {
-			return err
-		}
 		f, err := loadFactors(t, u.ID)
 		if err != nil {
 			return err

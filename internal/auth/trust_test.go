@@ -144,6 +144,7 @@ func TestSE22MF18CopiedTicket(t *testing.T) {
 				one, two = two, one
 			}
 			wantTrust(t, one, true, "who comes first")
+			b.Clock.Move(time.Minute)
 			b.Sent()
 			told := len(b.Events)
 			pr := wantTrust(t, two, false, "who comes second")

@@ -366,7 +366,16 @@ func (s *Service) User(ctx context.Context, name string) (d UserDetail, err erro
 
 // Account describes a person to themselves.
 func (s *Service) Account(ctx context.Context, userID string) (d UserDetail, err error) {
-	err = s.view(ctx, func(t store.Tx) error {
+	err = s.viewUser(ctx, userID, func(t store.Tx, u *userRecord) (err error) {
+		d, err = s.detail(t, u)
+		return err
+	})
+	return d, err
+}
+
+// viewUser reads something of a person who is known by id; NotFound when there is none.
+func (s *Service) viewUser(ctx context.Context, userID string, fn func(t store.Tx, u *userRecord) error) error {
+	return s.view(ctx, func(t store.Tx) error {
 		u, found, err := userByID(t, userID)
 		if err != nil {
 			return err
@@ -374,10 +383,8 @@ func (s *Service) Account(ctx context.Context, userID string) (d UserDetail, err
 		if !found {
 			return fail(NotFound)
 		}
-		d, err = s.detail(t, u)
-		return err
+		return fn(t, u)
 	})
-	return d, err
 }
 
 func (s *Service) detail(t store.Tx, u *userRecord) (UserDetail, error) {
@@ -399,7 +406,7 @@ func (s *Service) detail(t store.Tx, u *userRecord) (UserDetail, error) {
 		return UserDetail{}, err
 	}
 	d.Sessions = len(sessions)
-	stops := []limit{{key: "guess/pwd/" + s.keys.nameKey(u.Name)}}
+	stops := []limit{{key: passwordKey(s.keys.nameKey(u.Name))}}
 	methods := []Method{Password}
 	for _, m := range secondMethods {
 		stops, methods = append(stops, limit{key: codeKey(u.ID, m)}), append(methods, m)
@@ -525,7 +532,7 @@ func (s *Service) Unlock(ctx context.Context, c Client, name string) error {
 
 // clearPassword forgets the failures at a person's password, wherever they happened.
 func (t *tx) clearPassword(u *userRecord) error {
-	prefix := "guess/pwd/" + t.s.keys.nameKey(u.Name)
+	prefix := passwordKey(t.s.keys.nameKey(u.Name))
 	keys := []string{prefix}
 	err := t.Scan(prefix+"/", "", func(key string, _ []byte) error {
 		keys = append(keys, key)

@@ -135,6 +135,29 @@ func (b *Bench) Sent() []auth.Message {
 	return sent
 }
 
+// SentUntil waits for a message to a person and returns what was sent before it; both are forgotten.
+func (b *Bench) SentUntil(t testing.TB, name string) []auth.Message {
+	t.Helper()
+	patience := time.After(10 * time.Second)
+	for {
+		b.mu.Lock()
+		for i, m := range b.messages {
+			if m.User == name {
+				before := b.messages[:i]
+				b.messages = b.messages[i+1:]
+				b.mu.Unlock()
+				return before
+			}
+		}
+		b.mu.Unlock()
+		select {
+		case <-b.arrived:
+		case <-patience:
+			t.Fatalf("nothing was sent to %s", name)
+		}
+	}
+}
+
 // Await returns the next message of a kind, which may be sent after the answer to whoever asked, and forgets what came before it.
 func (b *Bench) Await(t testing.TB, kind auth.MessageKind) auth.Message {
 	t.Helper()
