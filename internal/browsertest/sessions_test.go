@@ -95,6 +95,6 @@ func TestTrustedBrowser(t *testing.T) {
 	other.open("/_nightlatch/sessions").sees(200, "/_nightlatch/sessions",
 		"Trusted browsers", "password, trusted browser").shoot("94-sessions-with-trust")
 	other.press(get(other, labelOf("Ask for a code there", "Chrome"))).
-		sees(200, "/_nightlatch/sessions", "That browser is asked for a code again.").saysNot("Browsers that are not asked").shoot("95-trust-ended")
+		sees(200, "/_nightlatch/sessions", "That browser is asked for a code again.").saysNot("Trusted browsers").shoot("95-trust-ended")
 	b.signOut().signIn("jana").fill("code", app.next()).press("Continue").sees(200, "/", "jana")
 }
