@@ -135,7 +135,7 @@ func TestBrand(t *testing.T) {
 		add := fmt.Sprintf(blocked.element, blocked.address)
 		got := get(b, chromedp.Evaluate[string](`new Promise((tell) => {
 			const element = `+add+`
-			element.onload = () => tell("loaded")
+			element.onload = element.onerror = () => setTimeout(tell, 500, "asked for") // of what is blocked the page is told before
 			addEventListener("securitypolicyviolation", (e) => tell(e.effectiveDirective + " " + e.blockedURI), {once: true})
 			document.head.append(element)
 		})`, chromedp.EvalAwaitPromise))

@@ -60,7 +60,7 @@ func TestScreenReader(t *testing.T) {
 		DisclosureTriangle "E-mail" expanded:false
 		DisclosureTriangle "Text message" expanded:true
 		alert "Not accepted. Codes cannot be sent there. Write a telephone number with its country, such as +49 151 23456789."
-		textbox "Telephone number" invalid focused required (Not accepted. Codes cannot be sent there. Write a telephone number with its country, such as +49 151 23456789. With its country, such as +49 151 23456789.)
+		textbox "Telephone number" invalid focused required (Not accepted. Codes cannot be sent there. Write a telephone number with its country, such as +49 151 23456789. With its country, such as +49 151 23456789. A code by phone is weaker than an authenticator app: numbers can be taken over.)
 		textbox "Name (optional)" (Such as phone, or laptop at work. It tells several of them apart.)
 		button "Send a code"
 		DisclosureTriangle "chat" expanded:false
