@@ -23,6 +23,8 @@ type Faults struct {
 	views, updates, sets, deletes atomic.Int64
 
 	mu      sync.Mutex
+	ended   *sync.Cond // an Update has returned
+	done    int64      // how many have
 	view    error
 	update  error
 	commit  error
@@ -33,7 +35,9 @@ type Faults struct {
 
 // Failing returns s as a Faults. Closing it closes s.
 func Failing(s store.Store) *Faults {
-	return &Faults{Store: s}
+	f := &Faults{Store: s}
+	f.ended = sync.NewCond(&f.mu)
+	return f
 }
 
 // FailViews makes every View return err without running its function; nil heals.
@@ -70,6 +74,22 @@ func (f *Faults) Views() int64 { return f.views.Load() }
 // Updates returns how often Update was called.
 func (f *Faults) Updates() int64 { return f.updates.Load() }
 
+// Done returns how many Updates have returned.
+func (f *Faults) Done() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done
+}
+
+// AwaitDone blocks until n Updates have returned since the start. It is how a test waits for what is done after an answer.
+func (f *Faults) AwaitDone(n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.done < n {
+		f.ended.Wait()
+	}
+}
+
 // Sets returns how often Set was called.
 func (f *Faults) Sets() int64 { return f.sets.Load() }
 
@@ -97,6 +117,10 @@ func (f *Faults) View(ctx context.Context, fn func(store.Tx) error) error {
 // Update implements [store.Store].
 func (f *Faults) Update(ctx context.Context, fn func(store.Tx) error) error {
 	f.updates.Add(1)
+	defer func() {
+		f.set(func() { f.done++ })
+		f.ended.Broadcast()
+	}()
 	f.mu.Lock()
 	err, commit, rerun := f.update, f.commit, f.rerun
 	f.mu.Unlock()
