@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
@@ -89,23 +90,33 @@ func freePort(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(l.Close())
 }
 
-// listens waits until a server accepts: listens unix run/admin.sock
+// listens waits until the admin endpoint of a server answers for a running configuration, which it does a moment after it accepts
+// connections: listens unix run/admin.sock
 func listens(ts *testscript.TestScript, _ bool, args []string) {
 	network, address := args[0], args[1]
 	if network == "unix" {
 		address = ts.MkAbs(address)
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		conn, err := net.Dial(network, address)
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}}
+	defer client.CloseIdleConnections()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		r, err := http.NewRequest(http.MethodGet, "http://localhost/nightlatch/users", nil)
+		ts.Check(err)
+		if network == "tcp" {
+			r.Host = address
+		}
+		answer, err := client.Do(r)
 		if err == nil {
-			conn.Close()
-			return
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("nothing listens: %v", err)
+			ts.Fatalf("no server with a running configuration answers: %v, %+v", err, answer)
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
