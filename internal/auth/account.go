@@ -107,7 +107,7 @@ func (s *Service) RemoveFactor(ctx context.Context, c Client, session, id string
 		if a.factors.count() == 1 {
 			return p, fail(LastFactor)
 		}
-		name := n.Name
+		notice := Message{Kind: NoticeFactorRemoved, Factor: n.Name, FactorKind: m, Channel: a.factors.channel(id)}
 		a.factors.remove(id)
 		if !a.factors.has(m) {
 			a.session.Proofs = slices.DeleteFunc(slices.Clone(a.session.Proofs), func(p Proof) bool { return p.Method == m })
@@ -116,7 +116,7 @@ func (s *Service) RemoveFactor(ctx context.Context, c Client, session, id string
 			}
 		}
 		t.eventFor(a.user, Event{Type: EventFactorRemoved, Outcome: success, Method: m, Session: a.session.ID})
-		t.notify(a.user, Message{Kind: NoticeFactorRemoved, Factor: name, FactorKind: m})
+		t.notify(a.user, notice)
 		if err := t.endElsewhere(a.user, a.session.ID, a.user.Name, "a second factor was removed"); err != nil {
 			return p, err
 		}

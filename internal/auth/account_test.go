@@ -668,3 +668,19 @@ func TestAccountActsAreBounded(t *testing.T) {
 		t.Errorf("%d renamings at once, want 100", done)
 	}
 }
+
+// TestDO1ActsThatHashAreBounded: ten new backup codes are ten hashes.
+func TestDO1ActsThatHashAreBounded(t *testing.T) {
+	b := mailBench(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	sessions, err := b.Sessions(bg, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, b, "account/"+sessions[0].ID, 100)
+	_, err = b.NewBackupCodes(bg, alice.Client(), alice.Session)
+	wantKind(t, err, auth.TooManyTries, "new codes where the session has done a hundred acts")
+	pr := alice.EnterPassword(t)
+	pr, err = b.Code(bg, alice.Client(), pr.Attempt, auth.BackupCode, alice.Codes[0])
+	wantStep(t, pr, err, auth.StepDone, "a code from before")
+}

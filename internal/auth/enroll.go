@@ -230,7 +230,7 @@ func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) error 
 	}
 	if !first {
 		t.eventFor(h.user, Event{Type: EventFactorAdded, Outcome: success, Method: p.Method})
-		t.notify(h.user, Message{Kind: NoticeFactorAdded, Factor: p.Name, FactorKind: p.Method})
+		t.notify(h.user, Message{Kind: NoticeFactorAdded, Factor: p.Name, FactorKind: p.Method, Channel: p.Channel})
 		return t.saveUser(h.user)
 	}
 	h.factors.setBackup(hashes)
@@ -242,6 +242,6 @@ func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) error 
 		t.changed = append(t.changed, h.attempt.Session)
 	}
 	t.eventFor(h.user, Event{Type: EventTwoFactorEnabled, Outcome: success, Method: p.Method})
-	t.notify(h.user, Message{Kind: NoticeTwoFactorOn, Factor: p.Name, FactorKind: p.Method})
+	t.notify(h.user, Message{Kind: NoticeTwoFactorOn, Factor: p.Name, FactorKind: p.Method, Channel: p.Channel})
 	return t.saveUser(h.user)
 }

@@ -115,6 +115,16 @@ func (f *factors) byID(id string) (m Method, n *named) {
 	return m, n
 }
 
+// channel is what a webhook's factor is reached by.
+func (f *factors) channel(id string) (channel string) {
+	f.each(func(_ Method, x *named, c, _ string) {
+		if x.ID == id {
+			channel = c
+		}
+	})
+	return channel
+}
+
 // has tells whether there is a factor of the method.
 func (f *factors) has(m Method) (is bool) {
 	f.each(func(x Method, _ *named, _, _ string) { is = is || x == m })

@@ -50,7 +50,7 @@ type Message struct {
 	Kind       MessageKind `json:"kind"`
 	Method     Method      `json:"method"`            // Email or Webhook: how it goes out
 	To         string      `json:"to"`                // an address, or with Webhook a destination
-	Channel    string      `json:"channel,omitempty"` // with Webhook: one of Settings.Channels
+	Channel    string      `json:"channel,omitempty"` // one of Settings.Channels: of Webhook, or of the factor that a notice is about
 	UserID     string      `json:"user_id"`
 	User       string      `json:"user"`               // canonical name
 	Language   string      `json:"language,omitempty"` // BCP 47; empty: not known

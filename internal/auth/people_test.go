@@ -5,9 +5,11 @@ package auth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
@@ -112,4 +114,10 @@ func signInByCode(t *testing.T, b *authtest.Bench, p *authtest.Person) {
 	m := b.Await(t, auth.MessageCode)
 	pr, err := b.Code(t.Context(), p.Client(), pr.Attempt, m.Method, m.Code)
 	p.Keep(wantStep(t, pr, err, auth.StepDone, "the code that was sent to "+p.Name))
+}
+
+// fill has a leaking counter hold so many.
+func fill(t *testing.T, b *authtest.Bench, key string, held int) {
+	t.Helper()
+	b.Overwrite(t, key, fmt.Sprintf(`{"failures":%d,"last":%q}`, held, b.Clock.Now().Format(time.RFC3339Nano)))
 }
