@@ -20,6 +20,7 @@ import (
 )
 
 func TestSE2SE5TicketsDieWithTheStepTheyWereFor(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	p := alice.EnterPassword(t)
@@ -35,6 +36,7 @@ func TestSE2SE5TicketsDieWithTheStepTheyWereFor(t *testing.T) {
 }
 
 func TestSE6SigningOutEndsWhatHangsOnTheSession(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Clock.Move(20 * time.Minute)
@@ -51,6 +53,7 @@ func TestSE6SigningOutEndsWhatHangsOnTheSession(t *testing.T) {
 }
 
 func TestSE6SigningOutOfASessionThatHasRunOut(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Clock.Move(2 * time.Hour)
@@ -64,6 +67,7 @@ func TestSE6SigningOutOfASessionThatHasRunOut(t *testing.T) {
 
 // TestSE7EnrollingEndsOtherSessions: those were made with a password alone.
 func TestSE7EnrollingEndsOtherSessions(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	other := alice.EnterPassword(t).Session
@@ -97,6 +101,7 @@ func TestSE18SessionIDIsNoCredential(t *testing.T) {
 }
 
 func TestOT5CodeOfASignInAtAStepUp(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Clock.Move(20 * time.Minute)
@@ -113,6 +118,7 @@ func TestOT5CodeOfASignInAtAStepUp(t *testing.T) {
 }
 
 func TestOT15NoBackupCodesBeforeAFactor(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	session := alice.EnterPassword(t).Session
@@ -127,6 +133,7 @@ func TestOT15NoBackupCodesBeforeAFactor(t *testing.T) {
 }
 
 func TestOT18OT20PendingEnrollment(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	p, err := b.StepUp(t.Context(), authtest.Client, alice.EnterPassword(t).Session, twoFactor, "")
@@ -154,6 +161,7 @@ func TestOT18OT20PendingEnrollment(t *testing.T) {
 }
 
 func TestBF8BF19SideDoorsShareTheCounters(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Clock.Move(20 * time.Minute)
@@ -171,6 +179,7 @@ func TestBF8BF19SideDoorsShareTheCounters(t *testing.T) {
 }
 
 func TestBF9BF11CountersSurviveOtherNamesAndUnknownAddresses(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	for range 5 {
@@ -196,6 +205,7 @@ func TestBF16MF20NothingAboutFactorsBeforeThePassword(t *testing.T) {
 }
 
 func TestMF2MF3StepsOnlyInOrder(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	visitor := b.VisitorToken()
@@ -236,6 +246,7 @@ func TestMF4EnrolledFactorIsAskedUnderALaxRule(t *testing.T) {
 }
 
 func TestMF6NoSecondLevelWithoutAFactor(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	session := alice.EnterPassword(t).Session
@@ -253,6 +264,7 @@ func TestMF6NoSecondLevelWithoutAFactor(t *testing.T) {
 }
 
 func TestMF11LinksAreForOnePersonAndOnePurpose(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	b.Enroll(t, auth.NewUser{Name: "alice"})
 	bob := b.Enroll(t, auth.NewUser{Name: "bob"})
@@ -280,6 +292,7 @@ func TestMF11LinksAreForOnePersonAndOnePurpose(t *testing.T) {
 }
 
 func TestMF12EnrollingTakesAFreshPassword(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	session := alice.EnterPassword(t).Session
@@ -289,6 +302,7 @@ func TestMF12EnrollingTakesAFreshPassword(t *testing.T) {
 }
 
 func TestMF12SecondEnrollmentReplacesNothing(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	one := alice.EnterPassword(t).Session
@@ -309,6 +323,7 @@ func TestMF12SecondEnrollmentReplacesNothing(t *testing.T) {
 }
 
 func TestMF15FreshnessIsPerSession(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	old := alice.Session
@@ -326,6 +341,7 @@ func TestMF15FreshnessIsPerSession(t *testing.T) {
 
 // TestMF17NothingReadableHoldsASecret marshals everything that lists and details return.
 func TestMF17NothingReadableHoldsASecret(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	detail, err := b.User(t.Context(), "alice")
@@ -445,6 +461,7 @@ func empty(e ast.Expr) bool {
 }
 
 func TestOperatorMistakes(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	b.Enroll(t, auth.NewUser{Name: "alice"})
 	wantKind(t, b.RevokeSession(t.Context(), auth.Client{}, strings.Repeat("a", 5000)), auth.NotFound, "an id that is too long")
@@ -464,6 +481,7 @@ func TestOperatorMistakes(t *testing.T) {
 
 // TestSE25AddressAndBrowserBindNothing: a phone changes its network and a browser its name, and neither ends a session or makes it pass.
 func TestSE25AddressAndBrowserBindNothing(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Clock.Move(20 * time.Minute)

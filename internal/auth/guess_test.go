@@ -26,6 +26,7 @@ func retryAfter(err error) time.Duration {
 
 // TestOT2ASVS6_5_1ASVS15_4_2SameCodeInParallel: a hundred browsers with the right password and the same code, one session.
 func TestOT2ASVS6_5_1ASVS15_4_2SameCodeInParallel(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	const n = 20
@@ -56,6 +57,7 @@ func TestOT2ASVS6_5_1ASVS15_4_2SameCodeInParallel(t *testing.T) {
 }
 
 func TestOT13ASVS6_5_1BackupCodeInParallel(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	const n = 5 // more would only meet the waits against guessing
@@ -83,6 +85,7 @@ func TestOT13ASVS6_5_1BackupCodeInParallel(t *testing.T) {
 
 // TestActsMayRunTwice: a store may run a transaction again after a conflict; nothing may be counted, burned or told twice by it.
 func TestActsMayRunTwice(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	b.Store.RunTwice(true)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
@@ -101,6 +104,7 @@ func TestActsMayRunTwice(t *testing.T) {
 }
 
 func TestOT6EnrollmentCodeIsBurned(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	code := alice.CodeAt(-1) // Enroll has moved on by one code
@@ -110,6 +114,7 @@ func TestOT6EnrollmentCodeIsBurned(t *testing.T) {
 }
 
 func TestOT8ASVS6_5_5Window(t *testing.T) {
+	t.Parallel()
 	for step, want := range map[int64]bool{-2: false, -1: true, 0: true, 1: false, 2: false} {
 		b := authtest.New(t)
 		alice := b.Enroll(t, auth.NewUser{Name: "alice"})
@@ -135,6 +140,7 @@ func TestOT17NoFactorAndEmptySecret(t *testing.T) {
 
 // TestBF1BF2BF3ASVS6_3_1CodesStop: starting over with the right password, from other addresses, gives no new tries at the code.
 func TestBF1BF2BF3ASVS6_3_1CodesStop(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	tries, waits := 0, 0
@@ -174,6 +180,7 @@ func TestBF1BF2BF3ASVS6_3_1CodesStop(t *testing.T) {
 }
 
 func TestStoppedCodeUnlockedByOperator(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	for range 50 {
@@ -195,6 +202,7 @@ func TestStoppedCodeUnlockedByOperator(t *testing.T) {
 // TestBF17ASVS6_1_1StrangersDoNotLockTheOwnerOut: the owner's own browser goes on, while strangers are stopped at the same number of tries that
 // a name without an account is stopped at.
 func TestBF17ASVS6_1_1StrangersDoNotLockTheOwnerOut(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	ceo := b.Enroll(t, auth.NewUser{Name: "ceo"})
 	stopped := map[string]int{}
@@ -224,6 +232,7 @@ func TestBF17ASVS6_1_1StrangersDoNotLockTheOwnerOut(t *testing.T) {
 
 // TestBF17AnAddressMakesNobodyKnown: who shares an address with the owner, or has a browser cookie of their own, is a stranger.
 func TestBF17AnAddressMakesNobodyKnown(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice, mallory := b.AddUser(t, auth.NewUser{Name: "alice"}), b.Enroll(t, auth.NewUser{Name: "mallory"})
 	if _, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials()); err != nil {
@@ -238,6 +247,7 @@ func TestBF17AnAddressMakesNobodyKnown(t *testing.T) {
 }
 
 func TestBF7CountersFollowTheIdentity(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	for _, name := range []string{"alice", "ALICE", " alice", "alice ", "ａlice"} {
@@ -249,6 +259,7 @@ func TestBF7CountersFollowTheIdentity(t *testing.T) {
 }
 
 func TestNetworkBudget(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	owner := b.Enroll(t, auth.NewUser{Name: "owner"})
 	for i := range 100 {
@@ -272,6 +283,7 @@ func TestNetworkBudget(t *testing.T) {
 
 // TestBF12ASVS6_3_8SameAnswer: nothing but the cost of hashing tells a stranger what there is, and that is the same as well.
 func TestBF12ASVS6_3_8SameAnswer(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	b.AddUser(t, auth.NewUser{Name: "there"})
 	b.Enroll(t, auth.NewUser{Name: "enrolled"})
@@ -306,6 +318,7 @@ func TestBF12ASVS6_3_8SameAnswer(t *testing.T) {
 }
 
 func TestBF20CountersAndAJumpingClock(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	for range 5 {
@@ -366,6 +379,7 @@ const freeTries = 5
 
 // TestST6ASVS6_5_8TheClockGoesBack: what was used stays used, whatever the clock says.
 func TestST6ASVS6_5_8TheClockGoesBack(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	alice.SignIn(t)

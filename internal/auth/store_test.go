@@ -23,6 +23,7 @@ var errDisk = errors.New("disk on fire")
 // TestST11MF25ErrorIsNeverAbsence: a record that cannot be read is not a record that is not there. Every kind of record is broken in
 // turn, and no act may take that for "no second factor", "signed out" or "wrong".
 func TestST11MF25ErrorIsNeverAbsence(t *testing.T) {
+	t.Parallel()
 	for _, prefix := range []string{"user/", "name/", "factors/", "session/", "attempt/", "guess/", "known/", "link/", "administrators"} {
 		t.Run(prefix, func(t *testing.T) {
 			b := authtest.New(t)
@@ -78,6 +79,7 @@ func TestST11MF25ErrorIsNeverAbsence(t *testing.T) {
 }
 
 func TestST3NothingIsHalfDone(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	ctx := t.Context()
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})

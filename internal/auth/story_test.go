@@ -42,6 +42,7 @@ func wantStep(t *testing.T, p auth.Progress, err error, want auth.Step, doing st
 }
 
 func TestStoryFirstAdministrator(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	ctx := t.Context()
 	old, err := b.NewSetupLink(ctx)
@@ -86,6 +87,7 @@ func TestStoryFirstAdministrator(t *testing.T) {
 }
 
 func TestStorySignInAndOut(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", FullName: "Alice A", Email: "alice@example.com", Groups: []string{"staff", "admins", "staff"}})
 	ctx := t.Context()
@@ -142,6 +144,7 @@ func TestStorySignInAndOut(t *testing.T) {
 }
 
 func TestASVS6_4_1StoryInvite(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	ctx := t.Context()
 	u, invite, err := b.Service.AddUser(ctx, auth.Client{}, auth.NewUser{Name: "bob"})
@@ -165,6 +168,7 @@ func TestASVS6_4_1StoryInvite(t *testing.T) {
 }
 
 func TestASVS6_4_4StoryResetTwoFactor(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	ctx := t.Context()
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
@@ -195,6 +199,7 @@ func TestASVS6_4_4StoryResetTwoFactor(t *testing.T) {
 }
 
 func TestStoryStepUp(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	ctx := t.Context()
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
@@ -312,6 +317,7 @@ func TestStepUpKeepsStreams(t *testing.T) {
 }
 
 func TestRestartKeepsSessionsAndCounters(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Clock.Move(50 * time.Minute)
@@ -371,6 +377,7 @@ func TestSE11ASVS7_3_1IdleLimitIsExact(t *testing.T) {
 }
 
 func TestSE20ASVS7_1_2AtMostTwentySessions(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	var values []string
@@ -387,6 +394,7 @@ func TestSE20ASVS7_1_2AtMostTwentySessions(t *testing.T) {
 }
 
 func TestSE8ASVS7_4_2DisabledUser(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	p := alice.EnterPassword(t)
@@ -402,6 +410,7 @@ func TestSE8ASVS7_4_2DisabledUser(t *testing.T) {
 }
 
 func TestASVS7_4_2DeletedUserIsAnotherPerson(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	if err := b.DeleteUser(t.Context(), auth.Client{}, "alice"); err != nil {
@@ -416,6 +425,7 @@ func TestASVS7_4_2DeletedUserIsAnotherPerson(t *testing.T) {
 }
 
 func TestLastAdministratorStays(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	b.AddUser(t, auth.NewUser{Name: "root", Admin: true})
 	wantKind(t, b.DeleteUser(t.Context(), auth.Client{}, "root"), auth.LastAdministrator, "deleting the last administrator")
@@ -453,6 +463,7 @@ func TestID8ID13ASVS4_2_5NamesThatBreakHeaders(t *testing.T) {
 }
 
 func TestOneIdentityHoweverTheNameIsSpelled(t *testing.T) {
+	t.Parallel()
 	b := authtest.New(t)
 	kelvin := b.AddUser(t, auth.NewUser{Name: "Kelvin"})
 	for _, name := range []string{"kelvin", "KELVIN", " kelvin ", "\u212aelvin", "ｋｅｌｖｉｎ"} {
