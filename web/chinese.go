@@ -179,6 +179,7 @@ var chinese = words{
 		NewCodesButton:   "生成新的备用码",
 		DisableTitle:     "要停用双重验证吗？",
 		DisableWhy:       "停用后，仅凭密码即可登录您的账户。所有第二重验证和备用码都会被移除，除此处外，您将在所有地方退出登录。如果页面需要第二重验证，您将需要重新设置。",
+		TurningOff:       "继续操作将停用您账户的双重验证。如果这不是您要求的，请不要继续，并更改密码。",
 		DisableNext:      "接下来您将输入密码和验证码。",
 		DisableButton:    "停用",
 

@@ -177,6 +177,7 @@ var english = words{
 		NewCodesButton:   "Make new codes",
 		DisableTitle:     "Turn off two-factor sign-in?",
 		DisableWhy:       "Then your password alone opens your account. All second factors and backup codes are removed, and you are signed out everywhere but here. Where a page demands a second factor, you will have to set one up again.",
+		TurningOff:       "This turns two-factor sign-in off for your account. If you did not ask for that, go no further and change your password.",
 		DisableNext:      "Next you type your password and a code.",
 		DisableButton:    "Turn off",
 

@@ -179,6 +179,7 @@ var french = words{
 		NewCodesButton:   "Créer de nouveaux codes",
 		DisableTitle:     "Désactiver la connexion à deux facteurs\u202f?",
 		DisableWhy:       "Votre mot de passe seul ouvrira alors votre compte. Tous les seconds facteurs et codes de secours seront retirés, et vous serez déconnecté partout sauf ici. Là où une page demande un second facteur, vous devrez en configurer un de nouveau.",
+		TurningOff:       "Ceci désactive la connexion à deux facteurs de votre compte. Si vous ne l’avez pas demandé, n’allez pas plus loin et changez votre mot de passe.",
 		DisableNext:      "Ensuite, vous saisirez votre mot de passe et un code.",
 		DisableButton:    "Désactiver",
 

@@ -178,6 +178,7 @@ var german = words{
 		NewCodesButton:   "Neue Codes erstellen",
 		DisableTitle:     "Zwei-Faktor-Anmeldung ausschalten?",
 		DisableWhy:       "Dann öffnet Ihr Passwort allein Ihr Konto. Alle zweiten Faktoren und Backup-Codes werden entfernt, und Sie werden überall außer hier abgemeldet. Wo eine Seite einen zweiten Faktor verlangt, müssen Sie wieder einen einrichten.",
+		TurningOff:       "Damit schalten Sie die Zwei-Faktor-Anmeldung für Ihr Konto aus. Wenn Sie das nicht wollten, machen Sie hier nicht weiter und ändern Sie Ihr Passwort.",
 		DisableNext:      "Danach geben Sie Ihr Passwort und einen Code ein.",
 		DisableButton:    "Ausschalten",
 

@@ -52,6 +52,7 @@ type SecondFactor struct {
 	Others    []Way
 	OtherKind bool          // there is none because a rule wants another kind
 	StepUp    bool          // the person is signed in
+	TurnsOff  bool          // what is proven turns two-factor sign-in off
 	Trust     time.Duration // for how long this browser can be trusted; 0 hides the choice
 	Trusted   bool          // that was chosen
 	StartOver string        // the token of the form that drops this sign-in; empty for somebody who is signed in
@@ -174,6 +175,7 @@ type Sudo struct {
 	Frame
 	Form
 	UserName string
+	TurnsOff bool // as in SecondFactor
 }
 
 // Account shows a person what is known of them, and leads to what they can change.

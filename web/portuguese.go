@@ -179,6 +179,7 @@ var portuguese = words{
 		NewCodesButton:   "Criar novos códigos",
 		DisableTitle:     "Desativar o login com dois fatores?",
 		DisableWhy:       "Então sua senha sozinha abre sua conta. Todos os segundos fatores e códigos de reserva são removidos, e você será desconectado em todos os lugares, menos aqui. Onde uma página pedir um segundo fator, você terá que configurar um de novo.",
+		TurningOff:       "Isto desativa o login de dois fatores da sua conta. Se você não pediu isso, não continue e mude sua senha.",
 		DisableNext:      "Em seguida você digita sua senha e um código.",
 		DisableButton:    "Desativar",
 

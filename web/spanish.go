@@ -179,6 +179,7 @@ var spanish = words{
 		NewCodesButton:   "Crear nuevos códigos",
 		DisableTitle:     "¿Desactivar el inicio de sesión con dos factores?",
 		DisableWhy:       "Entonces su contraseña sola abre su cuenta. Se quitan todos los segundos factores y códigos de respaldo, y se cierra su sesión en todas partes menos aquí. Donde una página pida un segundo factor, tendrá que configurar uno de nuevo.",
+		TurningOff:       "Con esto desactiva el inicio de sesión de dos factores de su cuenta. Si no lo ha pedido, no siga y cambie su contraseña.",
 		DisableNext:      "Después escribirá su contraseña y un código.",
 		DisableButton:    "Desactivar",
 

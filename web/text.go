@@ -214,6 +214,7 @@ const (
 	NewCodesButton   Message = "new-codes.button"
 	DisableTitle     Message = "disable.title"
 	DisableWhy       Message = "disable.why"
+	TurningOff       Message = "disable.turning-off"
 	DisableNext      Message = "disable.next"
 	DisableButton    Message = "disable.button"
 

@@ -264,6 +264,22 @@ func TestStoryTurnOff(t *testing.T) {
 	}
 }
 
+// TestMF13TurningOffSaysSo: whoever asks for a password and a code says what they are for, or a person who comes back to a page that
+// somebody else has opened would take it for one more step-up. A link of the application goes its own way.
+func TestMF13TurningOffSaysSo(t *testing.T) {
+	const says = "This turns two-factor sign-in off for your account."
+	s := newSite(t)
+	b, alice := s.member(t, "alice")
+	b.get("/_nightlatch/sudo?level=two_factor&max_age=60")
+	s.Clock.Move(5 * time.Minute)
+	b.get("/_nightlatch/sudo?level=two_factor&max_age=60").sees(200, "/_nightlatch/sudo").lacks(says)
+	b.get("/_nightlatch/two-factor/disable").fill("/_nightlatch/two-factor/disable").sees(200, "/_nightlatch/sudo", says)
+	b.get("/_nightlatch/two-factor/enable?return_to=/settings").sees(200, account).lacks(says)
+	b.get("/_nightlatch/two-factor/disable").fill("/_nightlatch/two-factor/disable").
+		fill("/_nightlatch/sudo", "password", alice.Password).sees(200, "/_nightlatch/second-factor", says)
+	b.get("/_nightlatch/sudo?level=two_factor&max_age=60").sees(200, "/_nightlatch/sudo").lacks(says)
+}
+
 // The browsers of the sessions story.
 const (
 	firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"

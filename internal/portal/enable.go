@@ -26,7 +26,7 @@ func showEnable(q *request) {
 		q.unavailable(err)
 		return
 	}
-	if a == nil && q.Method == http.MethodGet {
+	if q.Method == http.MethodGet && (a == nil || turnsOff(a)) { // a link of the application ends nothing else on the way
 		q.beginEnrollment()
 		return
 	}

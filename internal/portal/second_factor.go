@@ -60,6 +60,10 @@ func sendSecondFactor(q *request) {
 	q.see("second-factor?" + url.Values{"method": {method}, "factor": {factor}}.Encode())
 }
 
+// turnsOff tells whether what a person proves turns two-factor sign-in off. The page has to say so: whoever comes back to it from elsewhere
+// would take it for one more step-up.
+func turnsOff(a *auth.AttemptView) bool { return a.Act == auth.EventTwoFactorDisabled }
+
 // secondFactorPage asks by the way that the values name, else by the one for which a code is on its way, else by the best. Neither an
 // address nor a form can name one that is not the person's.
 func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, problem string) web.SecondFactor {
@@ -69,6 +73,7 @@ func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, proble
 		UserName:  a.UserName,
 		OtherKind: a.OtherKind,
 		StepUp:    a.StepUp,
+		TurnsOff:  turnsOff(a),
 		Trusted:   named.Get("trust") == "yes",
 		StartOver: q.startOverToken(a),
 	}

@@ -50,7 +50,7 @@ func sudo(q *request) {
 }
 
 func (q *request) sudoPage(a *auth.AttemptView, problem string) web.Page {
-	return web.Sudo{Frame: q.frame(), Form: q.formFor(sudoForm, problem), UserName: a.UserName}
+	return web.Sudo{Frame: q.frame(), Form: q.formFor(sudoForm, problem), UserName: a.UserName, TurnsOff: turnsOff(a)}
 }
 
 // stepUp begins to prove more with the session at hand. returnTo is a path that has been made safe.
