@@ -56,7 +56,7 @@ func TestASVS6_6_1StoryEnrollTelephone(t *testing.T) {
 	s := newSite(t)
 	s.WithMail()
 	bob := s.AddUser(t, auth.NewUser{Name: "bob"})
-	b := s.browser(t).signIn(bob, "/app").get(enablePath).sees(200, enablePath, `type="tel" autocomplete="tel"`, "With its country, such as +49 151 23456789.").
+	b := s.browser(t).signIn(bob, "/app").get(enablePath).sees(200, enablePath, `type="tel" autocomplete="tel"`, "weaker than an authenticator app: numbers can be taken over", "With its country, such as +49 151 23456789.").
 		lacks("Codes go to the e-mail address") // there is none
 	b.choose("webhook", "sms", "destination", "0151 23456789", "name", "Old phone").
 		sees(422, choosePath, "Write a telephone number with its country", `value="0151 23456789"`, `value="Old phone"`, "Scan this code")
