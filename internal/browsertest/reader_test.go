@@ -229,10 +229,10 @@ func (b *tab) enters() *tab {
 func (b *tab) tabTo(name string) *tab {
 	b.t.Helper()
 	const look = `(() => {
-		const at = document.activeElement, r = at.getBoundingClientRect()
+		const at = document.activeElement, r = at.getBoundingClientRect(), ring = 5
 		return {
 			name: at.getAttribute("aria-label") || (at.labels?.length ? at.labels[0] : at).innerText.trim(),
-			seen: getComputedStyle(at).outlineStyle !== "none" && r.top >= 0 && r.bottom <= innerHeight,
+			seen: getComputedStyle(at).outlineStyle !== "none" && r.top >= ring && r.bottom + ring <= innerHeight,
 		}
 	})()`
 	type stop struct {
