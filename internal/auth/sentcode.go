@@ -20,8 +20,8 @@ import (
 
 const (
 	sentCodeLife = 10 * time.Minute // NIST SP 800-63B-4 §3.1.3
-	resendAfter  = 30 * time.Second
-	sentTries    = 5 // wrong codes in one attempt, however often one is sent
+	resendAfter  = 30 * time.Second // unless the one before could not be delivered
+	sentTries    = 5                // wrong codes in one attempt, however often one is sent
 )
 
 // sentCode is the newest code that an attempt has sent. It is part of the attempt, so no other sign-in and no other person can use it,
@@ -156,7 +156,11 @@ func (t *tx) sendCode(u *userRecord, a *attempt, m Message, factor string) error
 		if before.Tries >= sentTries {
 			return fail(TriesSpent)
 		}
-		if wait := before.At.Add(resendAfter).Sub(t.now); wait > 0 {
+		d, _, err := get[delivery](t, deliveryKey(before.ID))
+		if err != nil {
+			return err
+		}
+		if wait := before.At.Add(resendAfter).Sub(t.now); wait > 0 && !d.Failed {
 			return retry(TooManyMessages, min(wait, resendAfter))
 		}
 		next.Tries = before.Tries
