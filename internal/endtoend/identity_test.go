@@ -49,6 +49,11 @@ func newIdentities(t *testing.T, answer ...string) *identities {
 	return x
 }
 
+// overTLS names cookies of plain HTTP as they are called over TLS.
+func overTLS(cookies string) string {
+	return "__Host-" + strings.ReplaceAll(cookies, "; ", "; __Host-")
+}
+
 // surfaces are all that lead to the application: a page that needs two factors, one that needs nothing, a WebSocket, and the two pages
 // over HTTP/2. Each request has the cookie of alice, whether it is asked for or not, and one of the application.
 func (x *identities) surfaces() []surface {
@@ -57,7 +62,7 @@ func (x *identities) surfaces() []surface {
 		return func(t *testing.T, lines []string) wiretest.Response {
 			t.Helper()
 			lines = append([]string{head, "Host: " + host}, lines...)
-			return wiretest.RawTLS(t, x.gatedSecure, x.trust, strings.Join(append(lines, "Cookie: app=1; __Host-"+x.cookie, "", ""), "\r\n"))
+			return wiretest.RawTLS(t, x.gatedSecure, x.trust, strings.Join(append(lines, "Cookie: app=1; "+overTLS(x.cookie), "", ""), "\r\n"))
 		}
 	}
 	over2 := func(path string) func(*testing.T, []string) wiretest.Response {
@@ -65,7 +70,7 @@ func (x *identities) surfaces() []surface {
 			t.Helper()
 			fields := [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", host}, {":path", path}}
 			return wiretest.H2(t, x.gatedSecure, x.trust).Do(append(fields, append(asFields(lines),
-				[2]string{"cookie", "app=1"}, [2]string{"cookie", "__Host-" + x.cookie})...), nil, nil)
+				[2]string{"cookie", "app=1"}, [2]string{"cookie", overTLS(x.cookie)})...), nil, nil)
 		}
 	}
 	return []surface{
@@ -179,7 +184,7 @@ func TestIdentity(t *testing.T) {
 			wiretest.Raw(t, x.gated, "POST "+path+" HTTP/1.1\r\nHost: "+host+"\r\nCookie: "+x.cookie+"\r\nTrailer: X-Sum, Remote-User\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"+
 				strings.Join(trailer, "\r\n")+"\r\n\r\n")
 			wiretest.H2(t, x.gatedSecure, x.trust).Do([][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", host}, {":path", path},
-				{"cookie", "__Host-" + x.cookie}, {"trailer", "x-sum, remote-user"}}, []byte("abc"), asFields(trailer))
+				{"cookie", overTLS(x.cookie)}, {"trailer", "x-sum, remote-user"}}, []byte("abc"), asFields(trailer))
 			asked := x.echo.Requests()[before:]
 			if len(asked) != 2 {
 				t.Fatalf("%s: %d requests reached the application, want 2", path, len(asked))
