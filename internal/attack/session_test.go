@@ -112,7 +112,7 @@ func TestSessions(t *testing.T) {
 		if r.Status != 303 {
 			t.Fatalf("signing in: %d %s", r.Status, r.Body)
 		}
-		wantSafeCookies(t, "a sign-in", r, 2)
+		wantSafeCookies(t, "a sign-in", r, 3) // session, browser, and the attempt that is over
 	})
 
 	t.Run("SE14SpellingsOfTheCookie", func(t *testing.T) {
