@@ -204,6 +204,36 @@ func TestSudoThatRunsOutOnTheWay(t *testing.T) {
 	}
 }
 
+// TestSudoThatRunsOutOnTheWayOfAMailUser: the code that proves the person again is used up, and another one goes to the new address.
+func TestSudoThatRunsOutOnTheWayOfAMailUser(t *testing.T) {
+	b := mailBench(t)
+	alice := mailUser(t, b, "alice")
+	b.Clock.Move(5 * time.Minute)
+	pr, err := b.ChangeEmail(bg, alice.Client(), alice.Session, "new@example.com")
+	pr = wantStep(t, pr, err, auth.StepConfirmAddress, "changing the address")
+	b.Clock.Move(5 * time.Minute)
+	pr, err = b.ReenterPassword(bg, alice.Client(), pr.Attempt, alice.Password)
+	pr = wantStep(t, pr, err, auth.StepCode, "the password again")
+	b.Sent()
+	if err := b.SendCode(bg, alice.Client(), pr.Attempt, auth.Email, alice.Account(t).Factors[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	m := b.Await(t, auth.MessageCode)
+	pr, err = b.Code(bg, alice.Client(), pr.Attempt, auth.Email, m.Code)
+	pr = wantStep(t, pr, err, auth.StepConfirmAddress, "a code in the old mailbox")
+	_, err = b.ConfirmAddress(bg, alice.Client(), pr.Attempt, m.Code)
+	if err == nil {
+		t.Error("OT-9: the code in the old mailbox proves the new one")
+	}
+	sent := b.Sent()
+	wantMessages(t, sent, auth.MessageProve)
+	if sent[0].To != "new@example.com" {
+		t.Errorf("the next code went to %s", sent[0].To)
+	}
+	pr, err = b.ConfirmAddress(bg, alice.Client(), pr.Attempt, sent[0].Code)
+	wantStep(t, pr, err, auth.StepDone, "the code in the new one")
+}
+
 func TestRenameAndRemove(t *testing.T) {
 	b := mailBench(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.com"})
@@ -531,9 +561,10 @@ func TestStoryChangeEmail(t *testing.T) {
 	_, err = b.Link(bg, link)
 	wantKind(t, err, auth.LinkGone, "a reset link in the old mailbox")
 	b.Forget(t, "reset/")
-	if err := b.RequestReset(bg, elsewhere(1), "alice@example.com"); err != nil { // nobody's any more
+	if err := b.RequestReset(bg, elsewhere(1), "alice@example.com"); err != nil {
 		t.Fatal(err)
 	}
+	wantMessages(t, settle(t, b, "afterwards")) // the old address is nobody's any more
 	if err := b.RequestReset(bg, elsewhere(1), "NEW@example.com"); err != nil {
 		t.Fatal(err)
 	}

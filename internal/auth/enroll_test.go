@@ -289,13 +289,15 @@ func TestChoosingAgainWithinHalfAMinute(t *testing.T) {
 }
 
 // TestOT9CodeOfAFactorConfirmsNoOther: the proofs run out in the middle of an enrollment, a code is sent to the old phone to prove the
-// person again, and is not used. It must not confirm the new one.
+// person again, and is not used. It must not confirm the new one, also where that
+// has the same number by another channel.
 func TestOT9CodeOfAFactorConfirmsNoOther(t *testing.T) {
 	b := mailBench(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	old, _ := alice.Add(t, bySMS("+4915100000001"))
+	chat := auth.NewFactor{Method: auth.Webhook, Channel: "chat", Destination: old.To}
 	b.Clock.Move(5 * time.Minute)
-	pr, err := b.AddFactor(bg, alice.Client(), alice.Session, bySMS("+4915100000002"))
+	pr, err := b.AddFactor(bg, alice.Client(), alice.Session, chat)
 	pr = wantStep(t, pr, err, auth.StepEnroll, "adding a phone")
 	b.Clock.Move(5 * time.Minute)
 	b.Sent()
@@ -317,8 +319,8 @@ func TestOT9CodeOfAFactorConfirmsNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := b.Await(t, auth.MessageEnroll)
-	if m.To != "+4915100000002" {
-		t.Errorf("the next code goes to %s", m.To)
+	if m.Channel != "chat" || m.To != old.To {
+		t.Errorf("the next code goes by %s to %s", m.Channel, m.To)
 	}
 	pr, err = b.ConfirmEnrollment(bg, alice.Client(), pr.Attempt, m.Code)
 	wantStep(t, pr, err, auth.StepDone, "the code of the new phone")

@@ -570,6 +570,19 @@ func TestML2ASVS6_6_3CapsOnMessages(t *testing.T) {
 			t.Errorf("no code six minutes later: %v", err)
 		}
 	})
+	t.Run("person, to many numbers", func(t *testing.T) {
+		b := mailBench(t)
+		alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+		alice.Keep(alice.EnterPassword(t))
+		for i := range 15 {
+			if _, err := b.AddFactor(t.Context(), elsewhere(i), alice.Session, bySMS(fmt.Sprint("+49151123456", 10+i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(b.Sent()); n != 10 {
+			t.Errorf("one person had %d codes sent to fifteen numbers, want 10", n)
+		}
+	})
 	t.Run("address", func(t *testing.T) {
 		b := mailBench(t)
 		var family []*authtest.Person

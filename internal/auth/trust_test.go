@@ -298,6 +298,8 @@ func TestTrustKeeps(t *testing.T) {
 	wantTrust(t, alice, true, "after a sign-out and a restart")
 	b.Configure(func(s *auth.Settings) { s.Trust = 2 * month })
 	wantTrust(t, alice, true, "after the configuration allows more")
+	b.Clock.Move(trusted(t, b, alice)[0].Expires.Sub(b.Clock.Now()))
+	wantTrust(t, alice, false, "at the end that was promised when it was given")
 }
 
 // TestTrustIsOffUnlessConfigured: asking for it is then a code and nothing else.
