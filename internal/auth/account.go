@@ -295,7 +295,7 @@ func (s *Service) ConfirmAddress(ctx context.Context, c Client, value, code stri
 		if err := t.moveEmailFactor(h); err != nil {
 			return p, err
 		}
-		if err := t.release(try.limits, true); err != nil {
+		if err := t.release(try.limits, false); err != nil {
 			return p, err
 		}
 		t.eventFor(h.user, Event{Type: EventEmailChanged, Outcome: success, Session: h.attempt.Session})

@@ -99,23 +99,22 @@ const (
 // attempt is a sign-in, an enrollment or a step-up in progress. It is all server-side: the cookie holds a random ticket, and nothing
 // that a browser can edit says how far the person has come (MF-19).
 type attempt struct {
-	UserID        string      `json:"user_id"`
-	Session       string      `json:"session,omitempty"`    // id of the session that proves more; empty for a sign-in
-	Generation    int         `json:"generation,omitempty"` // of the password it was begun with
-	Waits         Step        `json:"waits"`                // the step it was stored at
-	Need          Requirement `json:"need"`
-	Proofs        []Proof     `json:"proofs"`
-	Link          string      `json:"link,omitempty"`    // digest of the re-enrollment link that the confirmation uses up
-	Pending       *pending    `json:"pending,omitempty"` // replaces nothing until it is confirmed
-	Sent          *sentCode   `json:"sent,omitempty"`    // the newest code that was sent
-	Act           string      `json:"act,omitempty"`     // the act on an own account that this attempt is for, by the name of its event
-	Codes         []string    `json:"codes,omitempty"`   // backup codes that are not yet said to be saved
-	UsedCode      bool        `json:"used_code,omitempty"`
-	Remember      bool        `json:"remember,omitempty"`
-	Trust         bool        `json:"trust,omitempty"`          // the person asked that this browser be trusted
-	AfterFailures bool        `json:"after_failures,omitempty"` // many wrong passwords came before the right one
-	ReturnTo      string      `json:"return_to,omitempty"`
-	Expires       time.Time   `json:"expires"`
+	UserID     string      `json:"user_id"`
+	Session    string      `json:"session,omitempty"`    // id of the session that proves more; empty for a sign-in
+	Generation int         `json:"generation,omitempty"` // of the password it was begun with
+	Waits      Step        `json:"waits"`                // the step it was stored at
+	Need       Requirement `json:"need"`
+	Proofs     []Proof     `json:"proofs"`
+	Link       string      `json:"link,omitempty"`    // digest of the re-enrollment link that the confirmation uses up
+	Pending    *pending    `json:"pending,omitempty"` // replaces nothing until it is confirmed
+	Sent       *sentCode   `json:"sent,omitempty"`    // the newest code that was sent
+	Act        string      `json:"act,omitempty"`     // the act on an own account that this attempt is for, by the name of its event
+	Codes      []string    `json:"codes,omitempty"`   // backup codes that are not yet said to be saved
+	UsedCode   bool        `json:"used_code,omitempty"`
+	Remember   bool        `json:"remember,omitempty"`
+	Trust      bool        `json:"trust,omitempty"` // the person asked that this browser be trusted
+	ReturnTo   string      `json:"return_to,omitempty"`
+	Expires    time.Time   `json:"expires"`
 }
 
 // pending is what is being enrolled and awaits its first code.
@@ -352,7 +351,6 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 			if need.MaxAge > 0 {
 				a.Need.MaxAge = min(need.MaxAge, enrollAge)
 			}
-			a.Act = EventFactorAdded
 		}
 		if a.next(&o.factors, t.now) == StepDone {
 			return Progress{Step: StepDone, ReturnTo: returnTo}, nil

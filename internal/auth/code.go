@@ -90,9 +90,10 @@ func (s *Service) backupCode(ctx context.Context, c Client, value, code string) 
 
 // codeTry is a try at a code that was counted before anything was looked at.
 type codeTry struct {
-	method Method
-	limits []limit
-	inARow int // failures, if it comes to one
+	method   Method
+	confirms bool // the code proves what is being enrolled rather than what is
+	limits   []limit
+	inARow   int // failures, if it comes to one
 }
 
 // tryCode opens an attempt that waits at a step, and counts a try at it. At StepCode the method must be one of the ways that the attempt
@@ -109,7 +110,9 @@ func (t *tx) tryCode(value string, step Step, m Method) (*held, codeTry, error) 
 			return nil, try, fail(NoSuchWay)
 		}
 	}
-	if try.limits, err = t.codeLimits(h.user.ID, m); err != nil {
+	if try.confirms = step != StepCode; try.confirms {
+		try.limits = t.confirmLimits(h.user.ID, m)
+	} else if try.limits, err = t.codeLimits(h.user.ID, m); err != nil {
 		return nil, try, err
 	}
 	try.inARow, err = t.reserve(try.limits)
@@ -150,7 +153,7 @@ func (t *tx) acceptCode(h *held, try codeTry) (Progress, error) {
 	if err := put(t, factorsKey(h.user.ID), h.factors, time.Time{}); err != nil {
 		return Progress{}, err
 	}
-	if err := t.release(try.limits, true); err != nil {
+	if err := t.release(try.limits, !try.confirms); err != nil {
 		return Progress{}, err
 	}
 	if err := t.clearCodes(h.user.ID); err != nil {

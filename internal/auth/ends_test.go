@@ -161,9 +161,7 @@ func TestSE22TheGraceOfATicketIsAMinute(t *testing.T) {
 	for _, wait := range []time.Duration{0, 30 * time.Second, 29 * time.Second} {
 		b.Clock.Move(wait)
 		alice.Trusted = first
-		if pr := wantTrust(t, alice, true, "the one before, within a minute"); pr.Trusted != "" {
-			t.Error("the one before gets another one")
-		}
+		wantTrust(t, alice, true, "the one before, within a minute")
 	}
 	wantSession(t, b, session, true, "the first session")
 	wantMessages(t, b.Sent())

@@ -79,9 +79,6 @@ func (s *Service) pendingFor(u *userRecord, f *factors, in NewFactor) (*pending,
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(s.enrollable(u, f), in.Method) {
-		return nil, fail(NoSuchWay)
-	}
 	p := &pending{Method: in.Method, Name: name}
 	switch in.Method {
 	case TOTP:
@@ -102,11 +99,21 @@ func (s *Service) pendingFor(u *userRecord, f *factors, in NewFactor) (*pending,
 			return nil, fail(BadDestination)
 		}
 		p.Channel, p.Destination = in.Channel, to
-		if slices.ContainsFunc(f.Webhook, func(w webhookFactor) bool { return w.Channel == p.Channel && w.Destination == to }) {
-			return nil, fail(AlreadyDone)
-		}
 	}
-	return p, nil
+	return p, s.mayEnroll(u, f, p)
+}
+
+// mayEnroll tells whether there is room for one more factor, and none like it yet. It is asked when an enrollment begins and when it is
+// confirmed, since several can be under way.
+func (s *Service) mayEnroll(u *userRecord, f *factors, p *pending) error {
+	same := func(w webhookFactor) bool { return w.Channel == p.Channel && w.Destination == p.Destination }
+	switch {
+	case !slices.Contains(s.enrollable(u, f), p.Method):
+		return fail(NoSuchWay)
+	case p.Method == Webhook && slices.ContainsFunc(f.Webhook, same):
+		return fail(AlreadyDone)
+	}
+	return nil
 }
 
 // AddFactor begins to enroll one more factor in a session that is in sudo mode. The factors that there are stay as they are until it is
@@ -198,6 +205,12 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 		}
 		if o != right {
 			return p, t.refuseCode(h, try, o) // it ran out while the backup codes were hashed
+		}
+		if err := s.mayEnroll(h.user, &h.factors, h.attempt.Pending); err != nil {
+			return p, err // others were confirmed meanwhile
+		}
+		if h.attempt.Session != "" {
+			h.attempt.Act = EventFactorAdded
 		}
 		if err := t.bindFactor(h, step, first, hashes); err != nil {
 			return p, err

@@ -16,6 +16,7 @@ import (
 //	password   per name               waits after 5, stops at 50
 //	password   per name and browser   waits after 5, stops at 50; instead of all others, in a browser the person has signed in with
 //	code       per user and method    waits after 5, stops at 50, however right the password was
+//	confirm    per user and method    the same for a code that proves a new factor or address; only a week without one clears it
 //	any        per network            a hundred failures an hour, of IPv6 for the /64, and four hundred for the /48; not counted for a
 //	                                  person in a browser they have signed in with
 //
@@ -117,8 +118,11 @@ func (t *tx) putCounter(l limit, c counter) error {
 }
 
 // leak forgets what a leaking counter has held for long enough. Last then says up to when that was reckoned: were it the last try, a
-// steady stream of tries would keep anything from ever being forgotten. A clock that went back forgets nothing and adds nothing.
+// steady stream of tries would keep anything from ever being forgotten. A clock that went back a little forgets nothing.
 func (c *counter) leak(now time.Time, every time.Duration) {
+	if c.Last.Sub(now) > time.Hour {
+		*c = counter{} // counted in a future that never came, and would stay until then (BF-20)
+	}
 	if n := now.Sub(c.Last) / every; n > 0 {
 		c.Failures, c.Last = max(c.Failures-int(n), 0), c.Last.Add(n*every)
 	}
@@ -180,6 +184,13 @@ func (t *tx) codeLimits(userID string, m Method) ([]limit, error) {
 	return limits, err
 }
 
+// confirmLimits are the counters of a code that proves what is being enrolled. Where it was sent may be somebody else's address or number, so
+// no success takes more back than its own try, and no browser is exempt: whoever guesses there has an account, and all that clears the
+// counters of one.
+func (t *tx) confirmLimits(userID string, m Method) []limit {
+	return append([]limit{{key: confirmKey(userID, m), stops: true, life: counterLife}}, t.networkLimits()...)
+}
+
 // networkLimits are the counters of where somebody comes from. Whoever has a /48 has 65536 times a /64, so that counts too, more
 // generously: it may be a whole company.
 func (t *tx) networkLimits() []limit { return t.perNetwork("guess/net/", leakTries, leakEvery) }
@@ -204,15 +215,19 @@ func accountLimit(sessionID string) limit { return leaking("account/"+sessionID,
 // passwordKey is where the failures at a name are counted; below it stand those of each network and browser.
 func passwordKey(nameKey string) string { return "guess/pwd/" + nameKey }
 
+func confirmKey(userID string, m Method) string { return "guess/confirm/" + userID + "/" + string(m) }
+
 func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }
 
 var secondMethods = []Method{TOTP, Email, Webhook, BackupCode}
 
 // clearCodes forgets the failures of all factors: a proof with one of them clears the others (DESIGN: "until another factor, a backup
 // code or an operator clears it").
-func (t *tx) clearCodes(userID string) error {
+func (t *tx) clearCodes(userID string) error { return t.clear(userID, codeKey) }
+
+func (t *tx) clear(userID string, key func(userID string, m Method) string) error {
 	for _, m := range secondMethods {
-		if err := t.Delete(codeKey(userID, m)); err != nil {
+		if err := t.Delete(key(userID, m)); err != nil {
 			return fmt.Errorf("clearing a counter: %w", err)
 		}
 	}

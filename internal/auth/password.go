@@ -42,11 +42,17 @@ func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progr
 		}
 		a := attempt{
 			Need: Requirement{Level: LevelPassword}, Proofs: []Proof{{Password, t.now.UTC()}},
-			Remember: in.Remember, ReturnTo: in.ReturnTo, AfterFailures: right.inARow > manyFailures,
+			Remember: in.Remember, ReturnTo: in.ReturnTo,
 		}
 		f, err := loadFactors(t, owner.ID)
 		if err != nil {
 			return p, err
+		}
+		if right.inARow > manyFailures {
+			owner.Guessed = true
+			if err := t.saveUser(owner); err != nil {
+				return p, err
+			}
 		}
 		is, next, expires, err := t.trusted(owner, &f)
 		if err != nil {

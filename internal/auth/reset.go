@@ -85,8 +85,12 @@ func (t *tx) mailReset(u *userRecord) error {
 	if u.Disabled || u.Email == "" || u.Password == "" {
 		return nil
 	}
-	limits := append(t.sendLimits(u.ID, u.Email, true),
-		leaking("reset/user/"+u.ID, resetMost, resetEvery), leaking("reset/all", resetAllMost, resetAllEvery))
+	// None of the counters of codes: anybody can ask for this, and must not use up what somebody needs to sign in.
+	limits := []limit{
+		leaking("reset/user/"+u.ID, resetMost, resetEvery),
+		leaking("reset/to/"+t.s.keys.nameKey(canonicalAddress(u.Email)), sendMost, sendEvery),
+		leaking("reset/all", resetAllMost, resetAllEvery),
+	}
 	if _, err := t.reserve(limits); err != nil {
 		return ignoreFull(err)
 	}

@@ -9,7 +9,7 @@ import "time"
 // person, for the address or destination, for the network that asked, and in all.
 //
 // Nobody must use up what another one needs. So codes to an address that whoever asks has not proven, which anybody may name, have a
-// counter of their own; and notices are not counted here at all. What changes an account takes sudo mode, is bounded for each session, and is
+// counter of their own, and so have reset links; notices are not counted here at all. What changes an account takes sudo mode, is bounded for each session, and is
 // always told. What merely signs in is told five times, and then once an hour: with a right password anybody can sign in all day.
 const (
 	sendMost, sendEvery       = 10, 6 * time.Minute // for a person, and for an address
@@ -18,7 +18,7 @@ const (
 	noticeMost, noticeEvery   = 5, time.Hour
 )
 
-// sendLimits are the counters of a code or link. proven says that the address or destination is known to be the person's.
+// sendLimits are the counters of a code. proven says that the address or destination is known to be the person's.
 func (t *tx) sendLimits(userID, to string, proven bool) []limit {
 	place := "send/to/"
 	if !proven {

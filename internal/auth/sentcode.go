@@ -168,7 +168,7 @@ func (t *tx) sendCode(u *userRecord, a *attempt, m Message, factor string) error
 	if a.Expires.Before(next.Expires) {
 		next.Expires = a.Expires
 	}
-	if _, err := t.reserve(t.sendLimits(u.ID, m.To, factor != "")); err != nil {
+	if _, err := t.reserve(t.sendLimits(u.ID, m.To, factor != "" || m.To == u.Email)); err != nil {
 		return err
 	}
 	code := newDigits()

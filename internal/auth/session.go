@@ -229,7 +229,8 @@ func (t *tx) welcome(u *userRecord, f *factors, a *attempt, p *Progress) (err er
 		u.Language = t.client.Language
 	}
 	switch {
-	case a.AfterFailures:
+	case u.Guessed:
+		u.Guessed = false
 		err = t.notifySignIn(u, NoticeAfterFailures)
 	case isNew:
 		err = t.notifySignIn(u, NoticeNewBrowser)

@@ -33,6 +33,7 @@ type keys struct {
 	form     []byte // HMAC of form tokens
 	index    []byte // HMAC of names in store keys
 	code     []byte // HMAC of codes that were sent
+	next     []byte // HMAC of a ticket, which is the one that follows on it
 }
 
 func deriveKeys(master []byte) (keys, error) {
@@ -49,7 +50,7 @@ func deriveKeys(master []byte) (keys, error) {
 	env := securecookie.New(derive("cookie"), nil)
 	env.SetSerializer(rawBytes{})
 	env.MaxAge(0) // the record in the store says when a session ends; the envelope only says that we made it
-	return keys{envelope: env, form: derive("form"), index: derive("index"), code: derive("code")}, nil
+	return keys{envelope: env, form: derive("form"), index: derive("index"), code: derive("code"), next: derive("next ticket")}, nil
 }
 
 // rawBytes is the encoder of the envelope: bytes as they are, never gob or JSON of what a client sent (ASVS 1.5.2).
@@ -100,6 +101,17 @@ const ticketSize = idSize + secretSize
 // newTicket draws a ticket for what has this id. The record of it keeps sum, and with that every older ticket is dead.
 func (k *keys) newTicket(use string, id []byte) (value string, sum []byte) {
 	ticket := slices.Concat(id, randomBytes(secretSize))
+	digest := sha256.Sum256(ticket)
+	return k.seal(use, ticket), digest[:]
+}
+
+// nextTicket derives the ticket that follows on one which openTicket has read. It is the same however often it is asked for, so that a form
+// which comes twice leads to one next ticket; who has the older one alone cannot compute it.
+func (k *keys) nextTicket(use, value string) (next string, sum []byte) {
+	ticket, _ := k.open(use, value, ticketSize)
+	m := hmac.New(sha256.New, k.next)
+	m.Write(ticket)
+	ticket = slices.Concat(ticket[:idSize], m.Sum(nil))
 	digest := sha256.Sum256(ticket)
 	return k.seal(use, ticket), digest[:]
 }

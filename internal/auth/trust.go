@@ -69,22 +69,16 @@ func (t *tx) trust(u *userRecord, f *factors) (value string, expires time.Time, 
 	}
 	u.Trusted = append(u.Trusted, ref{ID: r.ID, Expires: expires})
 	t.eventFor(u, Event{Type: EventTrusted, Outcome: success, Detail: r.ID})
-	value, err = t.nextTrustTicket(&r)
-	return value, expires, err
-}
-
-// nextTrustTicket draws the ticket of the next use and stores its digest.
-func (t *tx) nextTrustTicket(r *trustedRecord) (value string, err error) {
 	id, err := hex.DecodeString(r.ID)
 	if err != nil {
-		return "", fmt.Errorf("decoding the id of a trusted browser: %w", err)
+		return "", expires, fmt.Errorf("decoding the id of a trusted browser: %w", err)
 	}
 	value, r.Secret = t.s.keys.newTicket(useTrust, id)
-	return value, put(t, trustedKey(r.ID), r, r.Expires)
+	return value, expires, put(t, trustedKey(r.ID), r, r.Expires)
 }
 
 // trusted tells whether this browser is a trusted one of the person, whose password has just been right, and draws its next ticket. The
-// one before is good for ticketGrace, and gets none.
+// one before is good for ticketGrace, and gets the same.
 func (t *tx) trusted(u *userRecord, f *factors) (is bool, next string, expires time.Time, err error) {
 	id, sum, ok := t.s.keys.openTicket(useTrust, t.client.Trusted)
 	if !ok || t.s.settings.Trust <= 0 {
@@ -95,7 +89,8 @@ func (t *tx) trusted(u *userRecord, f *factors) (is bool, next string, expires t
 		return false, "", expires, err
 	}
 	newest := subtle.ConstantTimeCompare(sum, r.Secret) == 1
-	again := subtle.ConstantTimeCompare(sum, r.Previous) == 1 && t.now.Sub(r.LastUsed) < ticketGrace
+	since := t.now.Sub(r.LastUsed)
+	again := subtle.ConstantTimeCompare(sum, r.Previous) == 1 && 0 <= since && since < ticketGrace
 	if !newest && !again {
 		t.eventFor(u, Event{Type: EventTrustCopied, Outcome: refused, Detail: r.ID})
 		t.notify(u, Message{Kind: NoticeTrustedElsewhere})
@@ -108,12 +103,12 @@ func (t *tx) trusted(u *userRecord, f *factors) (is bool, next string, expires t
 	if !r.vouches(f, t.now, t.s.settings.Trust) {
 		return false, "", expires, t.distrust(u, r.ID, "what it stood for has changed")
 	}
+	next, after := t.s.keys.nextTicket(useTrust, t.client.Trusted)
 	if again {
-		return true, "", expires, nil
+		return true, next, r.Expires, nil
 	}
-	r.Previous, r.LastUsed, r.Address = r.Secret, t.now.UTC(), t.client.Address
-	next, err = t.nextTrustTicket(&r)
-	return err == nil, next, r.Expires, err
+	r.Previous, r.Secret, r.LastUsed, r.Address = r.Secret, after, t.now.UTC(), t.client.Address
+	return true, next, r.Expires, put(t, trustedKey(r.ID), r, r.Expires)
 }
 
 // vouches tells whether the trust still stands for what it was given for: a change of factors ends it, and so does a shorter time in the

@@ -65,6 +65,7 @@ type userRecord struct {
 	Invite         string `json:"invite,omitempty"`       // digest of the newest link of this person; older ones are dead
 	SessionIDs     []ref  `json:"session_refs,omitempty"` // at most maxSessions, oldest first
 	Trusted        []ref  `json:"trusted,omitempty"`      // browsers, at most maxTrusted, oldest first
+	Guessed        bool   `json:"guessed,omitempty"`      // many wrong passwords came before a right one, and no sign-in has finished since
 	Welcomed       bool   `json:"welcomed,omitempty"`     // has signed in at least once
 	Language       string `json:"language,omitempty"`     // of the pages at the last sign-in (BCP 47), for mails
 }
@@ -523,6 +524,9 @@ func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (li
 func (s *Service) Unlock(ctx context.Context, c Client, name string) error {
 	return s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
 		if err := t.clearCodes(u.ID); err != nil {
+			return err
+		}
+		if err := t.clear(u.ID, confirmKey); err != nil {
 			return err
 		}
 		t.eventFor(u, Event{Type: EventUserUnlocked, Actor: operator, Outcome: success})
