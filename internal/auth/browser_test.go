@@ -250,6 +250,9 @@ func TestASVS6_3_5NoticesOfSignIns(t *testing.T) {
 		wantMessages(t, b.Sent(), want)
 	}
 
+	alice.SignIn(t)
+	wantMessages(t, b.Sent()) // it was told once
+
 	pr = alice.EnterPassword(t)
 	for i := range 7 {
 		_, err := b.Code(bg, alice.Client(), pr.Attempt, auth.TOTP, other(alice.Code()))

@@ -266,6 +266,30 @@ func TestBF19WrongCodesAtEnrollment(t *testing.T) {
 	}
 }
 
+// TestBF1AnOwnCodeGivesNoTriesAtOthers: whoever guesses at a code that went to somebody else's number confirms one of their own in
+// between, and has no more tries by it.
+func TestBF1AnOwnCodeGivesNoTriesAtOthers(t *testing.T) {
+	b := mailBench(t)
+	mallory := b.Enroll(t, auth.NewUser{Name: "mallory"})
+	guess := func() error {
+		t.Helper()
+		b.Forget(t, "send/")
+		pr, err := b.AddFactor(bg, mallory.Client(), mallory.Session, bySMS("+4915100000001"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.ConfirmEnrollment(bg, mallory.Client(), pr.Attempt, other(b.Await(t, auth.MessageEnroll).Code))
+		return err
+	}
+	for i := range 5 {
+		wantKind(t, guess(), auth.WrongCode, "a guess at a code that went elsewhere")
+		if i == 3 {
+			mallory.Add(t, bySMS("+4915100000002"))
+		}
+	}
+	wantKind(t, guess(), auth.TooManyTries, "the sixth guess")
+}
+
 // TestChoosingAgainWithinHalfAMinute: the choice before it stands, and its code counts.
 func TestChoosingAgainWithinHalfAMinute(t *testing.T) {
 	b := mailBench(t)

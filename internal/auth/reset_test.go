@@ -508,6 +508,10 @@ func TestML2CapsOnResets(t *testing.T) {
 		if len(got) != 5 {
 			t.Errorf("seven people with one address: %v, want five mails", got)
 		}
+		got = askAll(t, b, 2, func(i int) (auth.Client, string) { return at(2 + i), "us@example.com" })
+		if n := got["user0"] + got["user1"] + got["user2"] + got["user3"] + got["user4"]; n != 5 {
+			t.Errorf("the mailbox had five mails, and then %v, want five more and no sixth", got)
+		}
 	})
 }
 
