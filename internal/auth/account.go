@@ -143,7 +143,7 @@ func (t *tx) endElsewhere(u *userRecord, but, actor, why string) error {
 }
 
 // NewBackupCodes replaces the backup codes of a person who has a second factor. The older ones are dead in the same transaction
-// (OT-16); the next step shows the new ones, once.
+// (OT-16); the next step shows the new ones, once. Errors are StepUpNeeded, NoSuchWay, TooManyTries and Busy.
 func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) (Progress, error) {
 	codes := newBackupCodes()
 	check := func(t *tx, a *account) (p Progress, err error) {
@@ -152,7 +152,13 @@ func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) 
 		}
 		return p, err
 	}
-	if _, err := s.onAccount(ctx, c, session, Sudo, check); err != nil {
+	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
+		if p, err = check(t, a); err == nil {
+			_, err = t.reserve([]limit{newCodesLimit(a.user.ID)})
+		}
+		return p, err
+	})
+	if err != nil {
 		return Progress{}, err // before the cost of hashing
 	}
 	hashes, err := s.hasher.HashCodes(ctx, plainCodes(codes))

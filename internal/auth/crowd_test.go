@@ -478,3 +478,20 @@ func TestASVS6_3_5GuessesAreToldWhenSomebodyGetsIn(t *testing.T) {
 	wantStep(t, pr, err, auth.StepDone, "the code")
 	wantMessages(t, b.Sent(), auth.NoticeAfterFailures)
 }
+
+// TestDO2NewBackupCodesAreBounded: each set costs ten hashes, for which everybody else waits.
+func TestDO2NewBackupCodesAreBounded(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	id := alice.Account(t).ID
+	b.Overwrite(t, "account/codes/"+id, fmt.Sprintf(`{"failures":9,"last":%q}`, b.Clock.Now().Format(time.RFC3339Nano)))
+	if _, err := b.NewBackupCodes(bg, alice.Client(), alice.Session); err != nil {
+		t.Fatalf("the tenth set: %v", err)
+	}
+	_, err := b.NewBackupCodes(bg, alice.Client(), alice.Session)
+	wantKind(t, err, auth.TooManyTries, "the eleventh set")
+	b.Clock.Move(6 * time.Minute)
+	if _, err := b.NewBackupCodes(bg, alice.Client(), alice.Session); err != nil {
+		t.Errorf("six minutes later: %v", err)
+	}
+}

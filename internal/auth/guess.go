@@ -212,6 +212,13 @@ func stepUpLimit(sessionID string) limit {
 // accountLimit bounds what a session changes about its account: each change is an event, and some are a mail.
 func accountLimit(sessionID string) limit { return leaking("account/"+sessionID, leakTries, leakEvery) }
 
+// newCodesLimit bounds how often a person, in whatever sessions, has ten hashes made: others wait for them.
+func newCodesLimit(userID string) limit {
+	return leaking("account/codes/"+userID, newCodesMost, newCodesEvery)
+}
+
+const newCodesMost, newCodesEvery = 10, 6 * time.Minute
+
 // passwordKey is where the failures at a name are counted; below it stand those of each network and browser.
 func passwordKey(nameKey string) string { return "guess/pwd/" + nameKey }
 
