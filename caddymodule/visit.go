@@ -17,7 +17,7 @@ import (
 // visitOf is what Caddy knows of a request: the target before any rewrite, the address by its trusted_proxies, and how far the
 // connection can be trusted. vars are Caddy's variables of the request.
 func visitOf(r *http.Request, vars map[string]any) visit.Visit {
-	v := visit.Visit{URL: r.URL}
+	v := visit.Visit{URL: r.URL, Host: visit.HostName(r.Host)}
 	peer := r.RemoteAddr
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		v.URL, peer = original.URL, original.RemoteAddr

@@ -19,6 +19,16 @@ type account struct {
 	factors factors
 }
 
+// ownSession is the session with which a person acts on their account. One that was handed over is none: what opens a single application
+// must not change what guards all of them.
+func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Session, error) {
+	x, err := s.Session(ctx, c.Host, value)
+	if err == nil && x.Handed {
+		err = errNotSignedIn
+	}
+	return x, err
+}
+
 // openAccount reads what belongs to a session, which must still be running.
 func (t *tx) openAccount(x *Session) (*account, error) {
 	r, found, err := getSession(t, x.ID)
@@ -45,7 +55,7 @@ func (a *account) attempt(x attempt) attempt {
 // onAccount is an act of a person on their own account. Whether the session has proven enough is asked inside the transaction of
 // the act, so that no proof can run out and no factor appear in between.
 func (s *Service) onAccount(ctx context.Context, c Client, session string, need Requirement, fn func(t *tx, a *account) (Progress, error)) (Progress, error) {
-	x, err := s.Session(ctx, session)
+	x, err := s.ownSession(ctx, c, session)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -139,6 +149,9 @@ func (t *tx) endElsewhere(u *userRecord, but, actor, why string) error {
 	if err := t.endSessions(u, but, actor, why); err != nil {
 		return err
 	}
+	if err := t.takeBack(but); err != nil {
+		return err
+	}
 	return t.endAllTrust(u, actor, why)
 }
 
@@ -213,7 +226,7 @@ func (t *tx) turnOff(u *userRecord, f *factors, a *attempt) error {
 //
 // Errors are StepUpNeeded, WrongPassword, BadPassword, Busy and those of guessing.
 func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, plain string) (Progress, error) {
-	x, err := s.Session(ctx, session)
+	x, err := s.ownSession(ctx, c, session)
 	if err != nil {
 		return Progress{}, err
 	}

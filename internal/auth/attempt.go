@@ -330,7 +330,7 @@ func (s *Service) sentView(t store.Tx, h *held) (*SentView, error) {
 // session. The requirement says only what to ask for: the gate judges again afterwards, so a made-up one gains nothing. Since a link is
 // enough to begin one, it sends no code until the person asks for one.
 func (s *Service) StepUp(ctx context.Context, c Client, session string, need Requirement, returnTo string) (Progress, error) {
-	x, err := s.Session(ctx, session)
+	x, err := s.ownSession(ctx, c, session)
 	if err != nil {
 		return Progress{}, err
 	}

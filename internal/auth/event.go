@@ -37,6 +37,7 @@ const (
 	EventReplay            = "code_replay"         // a right code was used again
 	EventBackupCode        = "backup_code_used"    // a backup code was used up
 	EventStepUp            = "step_up"             // a session proved more
+	EventHandedOver        = "handed_over"         // the portal's session was opened at another site too
 	EventSignOut           = "sign_out"            // the person ended the session
 	EventSessionEnded      = "session_ended"       // an operator or a limit ended it
 	EventTwoFactorEnabled  = "two_factor_enabled"  // the first factor was confirmed

@@ -209,6 +209,11 @@ func stepUpLimit(sessionID string) limit {
 	return leaking("step-up/"+sessionID, leakTries, leakEvery)
 }
 
+// handOverLimit bounds how many codes are made for a session to go on at other hosts: for each a link is enough too.
+func handOverLimit(sessionID string) limit {
+	return leaking("hand-over/"+sessionID, leakTries, leakEvery)
+}
+
 // accountLimit bounds what a session changes about its account: each change is an event, and some are a mail.
 func accountLimit(sessionID string) limit { return leaking("account/"+sessionID, leakTries, leakEvery) }
 

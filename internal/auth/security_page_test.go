@@ -75,6 +75,7 @@ func TestASVS6_1_1CountersAreAsDocumented(t *testing.T) {
 		"resets for a network":                       leak(resetNetMost, resetNetEvery),
 		"resets in all":                              leak(resetAllMost, resetAllEvery),
 		"step-ups of a session":                      leak(leakTries, leakEvery),
+		"hand-overs of a session":                    leak(leakTries, leakEvery),
 		"new backup codes of a person":               leak(newCodesMost, newCodesEvery),
 		"changes by a session":                       leak(leakTries, leakEvery),
 	} {

@@ -25,6 +25,8 @@ type Client struct {
 	Trusted  string     // value of the trusted-browser cookie; empty: none
 	Language string     // of the page, BCP 47; empty: not known
 	Origin   string     // of the site as it is configured, such as https://app.example.com; empty: not known. Links in mail lead there
+	Host     string     // that was asked for: lower case, no port, no final dot. A session that is made works there and nowhere else
+	Domain   string     // the parent domain all hosts of which are to share the session; empty: none
 }
 
 // Settings are the parts of the configuration that a reload may change.
@@ -158,6 +160,7 @@ type tx struct {
 	messages []Message // to be delivered once this act is stored
 	changed  []string  // sessions whose snapshot is out of date
 	ended    []string  // sessions that are over
+	recalled string    // the session whose handed-over tickets this act has taken back
 	refusal  error
 	silent   bool // a mere link can begin this act, so it sends no code by itself
 }

@@ -49,7 +49,9 @@ type Session struct {
 	Idle      time.Duration // or this long after the last request
 	Device    string
 	Address   netip.Addr
+	Handed    bool // its ticket was handed over by the portal to one host, see HandOver; it changes nothing about the account
 
+	place   string // what its ticket is for, see opens
 	live    *live
 	version uint64 // of live when this was loaded
 }
@@ -58,11 +60,14 @@ type Session struct {
 // session. stop must be called when the request is over. If the session has ended already, cancel is called at once.
 func (s *Session) Watch(cancel context.CancelFunc) (stop func()) { return s.live.watch(s, cancel) }
 
-// sessionRecord is a session as stored, under its id. Rotation replaces Secret, and with it every older ticket is dead.
+// sessionRecord is a session as stored, under its id. Rotation replaces Secret, and with it every older ticket is dead but those that
+// were handed over: each of them stays with the proofs of when it was made.
 type sessionRecord struct {
 	ID       string        `json:"id"`
 	UserID   string        `json:"user_id"`
-	Secret   []byte        `json:"secret"` // SHA-256 of the ticket
+	Secret   []byte        `json:"secret"`          // SHA-256 of the ticket
+	Place    string        `json:"place,omitempty"` // what the ticket is for, see opens
+	Handed   []handed      `json:"handed,omitempty"`
 	Proofs   []Proof       `json:"proofs"`
 	Created  time.Time     `json:"created"`
 	Expires  time.Time     `json:"expires"`
@@ -107,10 +112,42 @@ const (
 
 func sessionKey(id string) string { return "session/" + id }
 
-// Session returns the session behind a cookie value. It is the one question of every proxied request: for a session in memory it costs
-// one SHA-256 and one look-up, writes nothing and takes no lock that all requests share. Errors are NotSignedIn, or Unavailable when the
-// store cannot tell: never take that for "not signed in".
-func (s *Service) Session(ctx context.Context, value string) (*Session, error) {
+// opens tells whether a ticket for a place may be used at a host. A place is the name of a host, or ".example.com" for that domain and
+// all below it. An application that got hold of the cookie of its own host could use it nowhere else. The empty place is of a ticket from
+// before there were any.
+func opens(place, host string) bool {
+	if domain, wide := strings.CutPrefix(place, "."); wide {
+		return host == domain || strings.HasSuffix(host, place)
+	}
+	return place == host || place == ""
+}
+
+// place is what a ticket made for this client is for.
+func (c *Client) place() string {
+	if c.Domain != "" {
+		return "." + c.Domain
+	}
+	return c.Host
+}
+
+// ticket finds the one with this sum: what it is for, and what it proves. It takes the same time for all.
+func (r *sessionRecord) ticket(sum []byte) (t handed, isHanded, found bool) {
+	if subtle.ConstantTimeCompare(sum, r.Secret) == 1 {
+		t, found = handed{Place: r.Place, Proofs: r.Proofs}, true
+	}
+	for _, h := range r.Handed {
+		if subtle.ConstantTimeCompare(sum, h.Secret) == 1 {
+			t, isHanded, found = h, true, true
+		}
+	}
+	return t, isHanded, found
+}
+
+// Session returns the session behind a cookie value that came to a host. It is the one question of every proxied request: for a session
+// in memory it costs one SHA-256 and one look-up, writes nothing and takes no lock that all requests share. The host is its name in lower
+// case, without port and final dot. Errors are NotSignedIn, also for a ticket of another host, or Unavailable when the store cannot tell:
+// never take that for "not signed in".
+func (s *Service) Session(ctx context.Context, host, value string) (*Session, error) {
 	var buf [256]byte
 	if len(value) > len(buf) {
 		return nil, errNotSignedIn
@@ -118,16 +155,16 @@ func (s *Service) Session(ctx context.Context, value string) (*Session, error) {
 	key := sha256.Sum256(buf[:copy(buf[:], value)])
 	now := s.now()
 	if x := s.cache.get(key); x != nil {
-		if x.live.use(now, x.Expires, x.Idle) {
+		if opens(x.place, host) && x.live.use(now, x.Expires, x.Idle) {
 			return x, nil
 		}
 		return nil, errNotSignedIn
 	}
-	return s.load(ctx, key, value, now)
+	return s.load(ctx, key, host, value, now)
 }
 
 // load checks the envelope before it asks the store, so that a forged cookie costs an HMAC and nothing else.
-func (s *Service) load(ctx context.Context, key [sha256.Size]byte, value string, now time.Time) (*Session, error) {
+func (s *Service) load(ctx context.Context, key [sha256.Size]byte, host, value string, now time.Time) (*Session, error) {
 	id, sum, ok := s.keys.openTicket(useSession, value)
 	if !ok {
 		return nil, errNotSignedIn
@@ -140,9 +177,14 @@ func (s *Service) load(ctx context.Context, key [sha256.Size]byte, value string,
 		if err != nil {
 			return err
 		}
-		if !found || subtle.ConstantTimeCompare(sum, r.Secret) != 1 || r.over(now, l.lastSeen()) {
+		if !found || r.over(now, l.lastSeen()) {
 			return errNotSignedIn
 		}
+		ticket, isHanded, found := r.ticket(sum)
+		if !found || !opens(ticket.Place, host) {
+			return errNotSignedIn
+		}
+		x.place, x.Proofs, x.Handed = ticket.Place, ticket.Proofs, isHanded
 		return x.fill(t, &r)
 	})
 	if err != nil {
@@ -169,7 +211,7 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 	}
 	x.ID, x.UserID, x.Name, x.FullName, x.Email = r.ID, u.ID, u.Name, u.FullName, u.Email
 	x.Groups, x.GroupList, x.Admin = u.Groups, strings.Join(u.Groups, ","), u.Admin
-	x.Enrolled, x.Proofs = f.enrolled(), r.Proofs
+	x.Enrolled = f.enrolled()
 	x.Created, x.Expires, x.Idle, x.Device, x.Address = r.Created, r.Expires, r.Idle, r.Device, r.Address
 	x.live.saw(r.LastSeen)
 	return nil
@@ -188,7 +230,7 @@ func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 		return t.rotate(u, a, p)
 	}
 	r := sessionRecord{
-		UserID: u.ID, Proofs: a.Proofs, Created: t.now.UTC(), LastSeen: t.now.UTC(), Remember: a.Remember,
+		UserID: u.ID, Place: t.client.place(), Proofs: a.Proofs, Created: t.now.UTC(), LastSeen: t.now.UTC(), Remember: a.Remember,
 		Idle: t.s.settings.Idle, Expires: t.now.Add(t.s.settings.Lifetime).UTC(), Address: t.client.Address,
 		Device: cut(t.client.Device, maxDevice),
 	}
@@ -250,7 +292,7 @@ func (t *tx) issue(id []byte, r *sessionRecord, p *Progress) error {
 	if r.Remember {
 		p.Expires = r.Expires
 	}
-	return put(t, sessionKey(r.ID), r, r.Expires)
+	return t.putSession(r)
 }
 
 // rotate gives a session new proofs and a new ticket. Its end stays where it was: proving more must not keep a session alive for ever
@@ -273,18 +315,34 @@ func (t *tx) rotate(u *userRecord, a *attempt, p *Progress) error {
 // saveSession stores a session that has changed and keeps its ticket.
 func (t *tx) saveSession(r *sessionRecord) error {
 	t.changed = append(t.changed, r.ID)
+	return t.putSession(r)
+}
+
+// putSession writes a running session.
+func (t *tx) putSession(r *sessionRecord) error {
+	if r.ID == t.recalled {
+		r.Handed = nil // also where the record was read before they were taken back
+	}
 	return put(t, sessionKey(r.ID), r, r.Expires)
 }
 
 // renew gives a session another ticket.
 func (t *tx) renew(r *sessionRecord, p *Progress) error {
-	id, err := hex.DecodeString(r.ID)
+	id, err := r.idBytes()
 	if err != nil {
-		return fmt.Errorf("decoding a session id: %w", err)
+		return err
 	}
 	r.LastSeen = t.now.UTC()
 	t.changed = append(t.changed, r.ID)
 	return t.issue(id, r, p)
+}
+
+func (r *sessionRecord) idBytes() ([]byte, error) {
+	id, err := hex.DecodeString(r.ID)
+	if err != nil {
+		return nil, fmt.Errorf("decoding a session id: %w", err)
+	}
+	return id, nil
 }
 
 // second is the second factor among proofs, or what stood in for it, for events; the newest one, or the password when there is none.
@@ -324,7 +382,8 @@ func (t *tx) endSessions(u *userRecord, but, actor, why string) error {
 	return nil
 }
 
-// SignOut ends the session behind a cookie value, also one that has run out, and is done when there is none.
+// SignOut ends the session behind a cookie value, also one that has run out, and is done when there is none. With a ticket that was handed
+// over it ends the session of the portal, and so all of them.
 func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
 	id, sum, ok := s.keys.openTicket(useSession, value)
 	if !ok {
@@ -335,7 +394,7 @@ func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
 		if err != nil || !found {
 			return err
 		}
-		if subtle.ConstantTimeCompare(sum, r.Secret) != 1 {
+		if _, _, found := r.ticket(sum); !found {
 			return nil // a ticket from before a rotation ends nothing
 		}
 		return t.signOut(&r, EventSignOut, "")

@@ -44,7 +44,7 @@ type Gate struct {
 	logged    atomic.Int64 // when an unavailable store was last logged, in Unix seconds
 
 	// session finds who a cookie value belongs to: nil for nobody. An empty value is nobody's, unless there is no service to say so.
-	session func(ctx context.Context, value string) (*auth.Session, error)
+	session func(ctx context.Context, host, value string) (*auth.Session, error)
 }
 
 // rule is a Rule and what New found out about it.
@@ -74,12 +74,12 @@ func New(cfg Config) (*Gate, error) {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	g.challenge = challenge(g.brand.String())
-	g.session = func(ctx context.Context, value string) (*auth.Session, error) {
+	g.session = func(ctx context.Context, host, value string) (*auth.Session, error) {
 		svc, err := cfg.Service()
 		if err != nil || value == "" {
 			return nil, err
 		}
-		return svc.Session(ctx, value)
+		return svc.Session(ctx, host, value)
 	}
 	return g, nil
 }
@@ -123,7 +123,7 @@ type Decision struct {
 // is, so that what it opens stays open while the store is down. See ambiguous for the requests whose path cannot be trusted.
 func (g *Gate) Check(r *http.Request, v visit.Visit) Decision {
 	switch {
-	case !validHost(r.Host):
+	case !visit.ValidHost(r.Host):
 		return Decision{Reason: BadHost}
 	case !validMethod(r):
 		return Decision{Reason: BadMethod}
@@ -231,7 +231,7 @@ func (g *Gate) whose(r *http.Request, v visit.Visit) (*auth.Session, error) {
 	if !ok {
 		value = ""
 	}
-	s, err := g.session(r.Context(), value)
+	s, err := g.session(r.Context(), v.Host, value)
 	switch {
 	case err == nil:
 		return s, nil

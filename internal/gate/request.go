@@ -10,62 +10,6 @@ import (
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
-// validHost tells whether a Host header or :authority is a host name or an address with an optional port, and nothing that two
-// programs could read differently (PC-14; net/http accepts "app.example%00.evil", and none at all with HTTP/1.0).
-func validHost(host string) bool {
-	name, port := splitHost(host)
-	if len(port) > len("65535") {
-		return false
-	}
-	for i := 0; i < len(port); i++ {
-		if port[i] < '0' || port[i] > '9' {
-			return false
-		}
-	}
-	if strings.HasPrefix(name, "[") {
-		return len(name) > 4 && strings.HasSuffix(name, "]") && only(name[1:len(name)-1], addressBytes)
-	}
-	return name != "" && only(name, nameBytes)
-}
-
-// splitHost parts a host from its port, which may be missing.
-func splitHost(host string) (name, port string) {
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		return host[:i], host[i+1:]
-	}
-	return host, ""
-}
-
-const (
-	nameBytes    byteSet = 1 << iota // of a DNS name as they occur in the wild, underscore included
-	addressBytes                     // of an IPv6 address without a zone
-)
-
-type byteSet uint8
-
-var byteSets = func() (t [256]byteSet) {
-	for c := range t {
-		switch {
-		case '0' <= c && c <= '9', c == '.', 'a' <= c|0x20 && c|0x20 <= 'f':
-			t[c] = nameBytes | addressBytes
-		case 'a' <= c|0x20 && c|0x20 <= 'z', c == '-', c == '_':
-			t[c] = nameBytes
-		case c == ':':
-			t[c] = addressBytes
-		}
-	}
-	return t
-}()
-
-func only(s string, set byteSet) bool {
-	for i := 0; i < len(s); i++ {
-		if byteSets[s[i]]&set == 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // validMethod refuses what makes no sense in front of an application: CONNECT asks for a tunnel, and TRACE echoes the request with
 // its cookies (PC-20). Both are compared without regard to case, in case a server behind us does that too. A WebSocket over HTTP/2
 // or HTTP/3 is a CONNECT as well (RFC 8441, RFC 9220), and is let through.
@@ -122,7 +66,7 @@ func fromForeignPage(r *http.Request, v visit.Visit) bool {
 	scheme, host, ok := strings.Cut(origins[0], "://") // "null" has none
 	defaultPort := "80"
 	switch {
-	case !ok || !validHost(host):
+	case !ok || !visit.ValidHost(host):
 		return true
 	case scheme == "https":
 		defaultPort = "443"
@@ -139,7 +83,7 @@ func fromForeignPage(r *http.Request, v visit.Visit) bool {
 }
 
 func canonicalHost(host, defaultPort string) (name, port string) {
-	name, port = splitHost(host)
+	name, port = visit.SplitHost(host)
 	if port == "" {
 		port = defaultPort
 	}

@@ -31,6 +31,7 @@ func files(t *testing.T) []string {
 		switch {
 		case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules" || name == "nightlatch-data"):
 			return fs.SkipDir
+		case name == ".git": // of a worktree
 		case d.Type().IsRegular() && !isBuilt(name):
 			all = append(all, name)
 		}

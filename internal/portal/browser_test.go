@@ -49,7 +49,7 @@ func newSite(t *testing.T) *site {
 // secure is what the outermost handler finds out about a request over TLS.
 func secure(r *http.Request) visit.Visit {
 	u := *r.URL
-	return visit.Visit{URL: &u, Address: netip.MustParseAddr("192.0.2.1"), Transport: visit.Secure}
+	return visit.Visit{URL: &u, Address: netip.MustParseAddr("192.0.2.1"), Transport: visit.Secure, Host: visit.HostName(r.Host)}
 }
 
 // browser follows redirects, keeps cookies and fills in the forms of the page it is on, without script.

@@ -48,6 +48,15 @@ const (
 	bodyTime = 10 * time.Second
 )
 
+// atHost refuses a request for what is no host: a session is bound to one.
+func atHost(q *request) bool {
+	if q.visit.Host != "" {
+		return true
+	}
+	q.notice(http.StatusBadRequest, web.BadHostTitle, web.BadHost, "", "")
+	return false
+}
+
 // overHTTPS refuses a connection on which anybody could read a password or a cookie.
 func overHTTPS(q *request) bool {
 	if q.visit.Transport != visit.Exposed {

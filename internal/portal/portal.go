@@ -62,9 +62,9 @@ type route struct {
 func routes() []route {
 	// A request meets the guards of its chain in this order; what gets through has reached its handler.
 	open := chain{}
-	page := chain{overHTTPS, forPeople, withQuery, withService}
+	page := chain{atHost, overHTTPS, forPeople, withQuery, withService}
 	form := func(f purpose) chain {
-		return chain{standingOn(f), overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService, boundTo(f)}
+		return chain{standingOn(f), atHost, overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService, boundTo(f)}
 	}
 	// What is on an account is for who has proven all that it has, and what guards it for who has done so a short time ago.
 	account, guarded := page.and(withAccount), page.and(withAccount, inSudo)

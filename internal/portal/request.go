@@ -38,6 +38,7 @@ func (q *request) client() auth.Client {
 	trusted, _ := q.visit.Cookie(q.Request, visit.Trusted)
 	return auth.Client{
 		Address: q.visit.Address, Device: q.UserAgent(), Browser: browser, Trusted: trusted, Language: web.Tag(q.Request), Origin: q.visit.Origin,
+		Host: q.visit.Host, Domain: q.visit.Domain,
 	}
 }
 
@@ -63,7 +64,7 @@ func (q *request) session() (*auth.Session, error) {
 	if !ok {
 		return nil, nil
 	}
-	s, err := q.auth.Session(q.Context(), value)
+	s, err := q.auth.Session(q.Context(), q.visit.Host, value)
 	if err != nil && auth.KindOf(err) == auth.NotSignedIn {
 		return nil, nil
 	}

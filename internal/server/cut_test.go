@@ -41,7 +41,7 @@ func TestAnswerThatHasBegunEndsWithItsSession(t *testing.T) {
 			alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 			begun, ended := make(chan struct{}), make(chan error, 1)
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, func(w http.ResponseWriter, _ *http.Request, _ *auth.Session) error {
+				site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure, Host: visit.HostName(r.Host)}, func(w http.ResponseWriter, _ *http.Request, _ *auth.Session) error {
 					close(begun)
 					ended <- c.send(w)
 					return nil

@@ -62,7 +62,7 @@ func ask(site *server.Site, path, session string, next server.Next) (*httptest.R
 		r.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Session), Value: session})
 	}
 	w := httptest.NewRecorder()
-	err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, next)
+	err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure, Host: visit.HostName(r.Host)}, next)
 	return w, err
 }
 
@@ -205,7 +205,7 @@ func TestMatcherErrorLeavesNoClaimForErrorPages(t *testing.T) {
 	site := newSite(t, authtest.New(t))
 	r := httptest.NewRequest("GET", "/fails", nil)
 	r.Header.Set("Remote-User", "root")
-	err := site.ServeHTTP(httptest.NewRecorder(), r, visit.Visit{URL: r.URL, Transport: visit.Secure}, mustNot(t))
+	err := site.ServeHTTP(httptest.NewRecorder(), r, visit.Visit{URL: r.URL, Transport: visit.Secure, Host: visit.HostName(r.Host)}, mustNot(t))
 	if got := r.Header.Values("Remote-User"); err == nil || len(got) > 0 {
 		t.Errorf("got error %v and Remote-User %q, want an error and none", err, got)
 	}
@@ -256,7 +256,7 @@ func TestWhatIsLeftToTheCaller(t *testing.T) {
 	r.ContentLength, r.Trailer = -1, http.Header{"Remote-User": {"root"}}
 	r.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Session), Value: alice.Session})
 	w := httptest.NewRecorder()
-	err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, func(w http.ResponseWriter, _ *http.Request, _ *auth.Session) error {
+	err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure, Host: visit.HostName(r.Host)}, func(w http.ResponseWriter, _ *http.Request, _ *auth.Session) error {
 		w.Header().Add("Set-Cookie", "__Host-nightlatch=planted; Secure; Path=/")
 		w.Header().Add("Set-Cookie", "theirs=1")
 		return errors.New("out of order")
@@ -280,7 +280,7 @@ func TestBrand(t *testing.T) {
 			r := httptest.NewRequest("GET", "https://app.example.com"+path, nil)
 			r.Header.Set("Accept", "text/html")
 			w := httptest.NewRecorder()
-			err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, nil)
+			err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure, Host: visit.HostName(r.Host)}, nil)
 			if err != nil || !strings.Contains(w.Body.String(), " · "+want+"</title>") {
 				t.Errorf("brand %q, %s: got %v, %s, want the title to name %s", brand, path, err, w.Body, want)
 			}
@@ -302,7 +302,7 @@ func TestMF5ASVS7_2_2PasswordInAHeader(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		with(r)
 		w := httptest.NewRecorder()
-		if err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure}, mustNot(t)); err != nil || w.Code != http.StatusUnauthorized {
+		if err := site.ServeHTTP(w, r, visit.Visit{URL: r.URL, Transport: visit.Secure, Host: visit.HostName(r.Host)}, mustNot(t)); err != nil || w.Code != http.StatusUnauthorized {
 			t.Errorf("got %d, %v, want 401", w.Code, err)
 		}
 	}

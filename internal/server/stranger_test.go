@@ -80,7 +80,7 @@ func (a asked) send(t testing.TB, site *server.Site, cookie string) {
 		}
 		return nil
 	}
-	if err := site.ServeHTTP(&nowhere{http.Header{}}, r, visit.Visit{URL: r.URL, Address: authtest.Client.Address, Transport: visit.Secure}, next); err != nil {
+	if err := site.ServeHTTP(&nowhere{http.Header{}}, r, visit.Visit{URL: r.URL, Address: authtest.Client.Address, Transport: visit.Secure, Host: visit.HostName(r.Host)}, next); err != nil {
 		t.Errorf("%s %s: %v", a.method, a.path, err)
 	}
 }
@@ -175,7 +175,7 @@ func TestPassingIsCheap(t *testing.T) {
 		line := "__Host-nightlatch=" + c.cookie
 		cookie := []string{line}
 		w := &nowhere{http.Header{}}
-		v := visit.Visit{URL: r.URL, Transport: visit.Secure}
+		v := visit.Visit{URL: r.URL, Transport: visit.Secure, Host: visit.HostName(r.Host)}
 		n := testing.AllocsPerRun(100, func() {
 			cookie[0] = line // as the client sent it
 			r.Header["Cookie"] = cookie

@@ -37,7 +37,16 @@ type Visit struct {
 	Address netip.Addr
 	// Transport is how far the connection can be trusted with a cookie.
 	Transport Transport
+	// Host is the name of the host that was asked for, as HostName reads it; empty where that is no name. A session works at one host.
+	Host string
 	// Origin is the site as scheme://host[:port], where the configuration names the host that the request came for; empty where it does
 	// not, and on an Exposed connection. It is never put together from what the client says (RE-1), so it may stand in a letter.
 	Origin string
+	// Site is Origin, and where the configuration has a pattern such as *.example.com instead, what the client asked for within it: enough
+	// to lead a browser back, and not for a letter.
+	Site string
+	// Domain is the parent domain whose hosts share the session cookie, where the configuration says so of this host; mostly empty.
+	Domain string
+	// Portal is the origin of the central portal, where people sign in for this site; empty: they do so here.
+	Portal string
 }
