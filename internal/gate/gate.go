@@ -121,26 +121,33 @@ type Decision struct {
 //
 // The first rule that matches counts, or the default when none does. A rule that skips is believed before anybody is asked who this
 // is, so that what it opens stays open while the store is down. See ambiguous for the requests whose path cannot be trusted.
-func (g *Gate) Check(r *http.Request, v visit.Visit) Decision {
+func (g *Gate) Check(r *http.Request, v visit.Visit) Decision { return g.decide(r, v, nil) }
+
+// decide is Check, and notes what becomes of the rules for whoever asks why.
+func (g *Gate) decide(r *http.Request, v visit.Visit, why *trail) Decision {
 	switch {
 	case !visit.ValidHost(r.Host):
 		return Decision{Reason: BadHost}
 	case !validMethod(r):
 		return Decision{Reason: BadMethod}
 	case Ambiguous(r, v):
-		return g.ambiguous(r, v)
+		return g.ambiguous(r, v, why)
 	}
 	found := &g.byDefault
 	for i := range g.rules {
-		ok, err := g.rules[i].Match(r)
+		rule := &g.rules[i].Rule
+		ok, err := rule.Match(r)
 		if err != nil {
-			return Decision{Reason: MatcherFailed, Rule: &g.rules[i].Rule, Err: err}
+			why.note(rule, Failed)
+			return Decision{Reason: MatcherFailed, Rule: rule, Err: err}
 		}
 		if ok {
-			found = &g.rules[i].Rule
+			found = rule
 			break
 		}
+		why.note(rule, Missed)
 	}
+	why.note(found, Matched)
 	switch found.Action {
 	case Require:
 		return g.require(r, v, found)
@@ -163,22 +170,28 @@ func denied(by *Rule) Decision { return Decision{Verdict: auth.Forbidden, Rule: 
 //   - A rule that skips is passed over. It and every other rule that relaxes leave the default standing, which is added at the end.
 //
 // So no rule that opens a door decides here, and the session must satisfy all that was collected.
-func (g *Gate) ambiguous(r *http.Request, v visit.Visit) Decision {
+func (g *Gate) ambiguous(r *http.Request, v visit.Visit, why *trail) Decision {
 	var few [8]*Rule
 	needed := few[:0]
 	for i := range g.rules {
 		rule := &g.rules[i]
 		if rule.Action == Skip {
+			why.note(&rule.Rule, PassedOver)
 			continue
 		}
 		if !rule.PathBound {
 			ok, err := rule.Match(r)
 			if err != nil {
+				why.note(&rule.Rule, Failed)
 				return Decision{Reason: MatcherFailed, Rule: &rule.Rule, Err: err}
 			}
 			if !ok {
+				why.note(&rule.Rule, Missed)
 				continue
 			}
+			why.note(&rule.Rule, Matched)
+		} else {
+			why.note(&rule.Rule, Assumed)
 		}
 		if rule.Action == Deny {
 			return denied(&rule.Rule)
@@ -188,6 +201,7 @@ func (g *Gate) ambiguous(r *http.Request, v visit.Visit) Decision {
 			return g.require(r, v, needed...)
 		}
 	}
+	why.note(&g.byDefault, Matched)
 	if g.byDefault.Action == Deny {
 		return denied(&g.byDefault)
 	}

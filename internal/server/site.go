@@ -62,7 +62,7 @@ type Next func(http.ResponseWriter, *http.Request, *auth.Session) error
 // too, with nothing written, because it may carry a status that only the caller understands. There is one call of next, at the end
 // of the one path on which the gate said so: whatever else happens, a panic included, does not come to it.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, next Next) error {
-	if strings.HasPrefix(v.URL.Path, visit.Prefix) {
+	if isOurs(v) {
 		s.portal.ServeHTTP(w, r, v)
 		return nil
 	}
@@ -77,6 +77,17 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, 
 	s.gate.Refuse(w, r, v, d)
 	return nil
 }
+
+// Explain says what ServeHTTP would decide about a request if it came from who, nil for a stranger, and why. ours tells that a page of
+// ours answers it, to which no rule applies.
+func (s *Site) Explain(r *http.Request, v visit.Visit, who *auth.Session) (e gate.Explanation, ours bool) {
+	if isOurs(v) {
+		return e, true
+	}
+	return s.gate.Explain(r, v, who), false
+}
+
+func isOurs(v visit.Visit) bool { return strings.HasPrefix(v.URL.Path, visit.Prefix) }
 
 // pass hands a request on. One with a session ends with it, which is how a WebSocket or a stream is closed when somebody signs out: its
 // context is canceled, for whoever looks at that, and what is written from then on fails, for whoever does not, such as a file server
