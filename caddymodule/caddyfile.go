@@ -265,10 +265,12 @@ func duration(to *caddy.Duration) func(*caddyfile.Dispenser) error {
 //		skip    <matchers...>
 //		deny    [<matchers...>]
 //		headers <user> [<name> [<email> [<groups>]]]
+//		preset  <application>
 //	}
 //
 // Matchers are the site's own: @name, or a path such as /public/*. The rule without one is the default for what no other rule matches;
 // without any it is `require two_factor`. The first rule that matches decides. In headers, - stands for a header that is not sent.
+// There is either headers or a preset.
 func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next()
 	if h.NextArg() {
@@ -295,7 +297,8 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		"require": rule(parseRequire),
 		"skip":    rule(parseMatchersOnly),
 		"deny":    rule(parseMatchersOnly),
-		"headers": site.parseHeaders,
+		"headers": parseHeaders(&site.Headers, &site.Preset),
+		"preset":  parsePreset(&site.Preset, &site.Headers),
 	}.parse(h.Dispenser, "nightlatch", "require", "skip", "deny")
 	if err != nil {
 		return nil, err
@@ -396,19 +399,40 @@ func parseMaxAge(h httpcaddyfile.Helper, r *Rule) error {
 }
 
 // parseHeaders reads up to four names; - and what is missing are not sent.
-func (s *Handler) parseHeaders(d *caddyfile.Dispenser) error {
-	names := d.RemainingArgs()
-	s.Headers = new(Headers)
-	to := []*string{&s.Headers.User, &s.Headers.Name, &s.Headers.Email, &s.Headers.Groups}
-	if len(names) == 0 || len(names) > len(to) {
-		return d.Err("headers takes one to four names, for the user, the name, the e-mail address and the groups; - leaves one out")
-	}
-	for i, name := range names {
-		if name != "-" {
-			*to[i] = name
+func parseHeaders(to **Headers, preset *string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		names := d.RemainingArgs()
+		h := new(Headers)
+		each := []*string{&h.User, &h.Name, &h.Email, &h.Groups}
+		if len(names) == 0 || len(names) > len(each) {
+			return d.Err("headers takes one to four names, for the user, the name, the e-mail address and the groups; - leaves one out")
 		}
+		for i, name := range names {
+			if name != "-" {
+				*each[i] = name
+			}
+		}
+		*to = h
+		return checkTold(d, *preset, h)
 	}
-	if _, err := identity.New(identity.Config(*s.Headers)); err != nil {
+}
+
+// parsePreset reads the name of an application.
+func parsePreset(to *string, headers **Headers) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if err := text(to)(d); err != nil {
+			return err
+		}
+		return checkTold(d, *to, *headers)
+	}
+}
+
+func checkTold(d *caddyfile.Dispenser, preset string, headers *Headers) error {
+	c, err := told(preset, headers)
+	if err == nil {
+		_, err = identity.New(c)
+	}
+	if err != nil {
 		return d.WrapErr(err)
 	}
 	return nil

@@ -50,6 +50,11 @@ type Handler struct {
 	// and `Remote-Groups`. When set, a header that is left out is not sent.
 	Headers *Headers `json:"headers,omitempty"`
 
+	// In place of `headers`, the name of an application: it gets the headers that it reads. There are `2fauth`, `calibreweb`,
+	// `filebrowser`, `firefly`, `forgejo`, `freshrss`, `gitea`, `grafana`, `guacamole`, `homeassistant`, `jenkins`, `miniflux`,
+	// `navidrome`, `nexus`, `nextcloud`, `opensearch`, `paperless`, `radicale` and `sogo`. Default: none.
+	Preset string `json:"preset,omitempty"`
+
 	log       *slog.Logger
 	site      *server.Site
 	origins   func() hostOrigins // of this site; put together when first asked
@@ -66,6 +71,19 @@ type Headers struct {
 	Email string `json:"email,omitempty"`
 	// The groups, separated by commas.
 	Groups string `json:"groups,omitempty"`
+}
+
+// told is what the application is told and by which headers: those of the preset, those that are written out, or the defaults.
+func told(preset string, headers *Headers) (identity.Config, error) {
+	switch {
+	case preset != "" && headers != nil:
+		return identity.Config{}, errors.New("preset and headers both say which headers the application gets: keep one of them")
+	case preset != "":
+		return identity.Preset(preset)
+	case headers != nil:
+		return identity.Config{User: headers.User, Name: headers.Name, Email: headers.Email, Groups: headers.Groups}, nil
+	}
+	return identity.Defaults, nil
 }
 
 // CaddyModule returns the Caddy module information.
@@ -88,9 +106,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	headers := identity.Defaults
-	if h.Headers != nil {
-		headers = identity.Config(*h.Headers)
+	headers, err := told(h.Preset, h.Headers)
+	if err != nil {
+		return err
 	}
 	for i, r := range h.Rules {
 		for _, word := range r.Methods {

@@ -41,6 +41,7 @@ type Session struct {
 	Email     string
 	Groups    []string
 	GroupList string // Groups joined with commas, for a header
+	PipedList string // Groups joined with pipes, for applications that want it so
 	Admin     bool
 	Enrolled  bool // the person has a confirmed second factor
 	Proofs    []Proof
@@ -210,7 +211,7 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 		return err
 	}
 	x.ID, x.UserID, x.Name, x.FullName, x.Email = r.ID, u.ID, u.Name, u.FullName, u.Email
-	x.Groups, x.GroupList, x.Admin = u.Groups, strings.Join(u.Groups, ","), u.Admin
+	x.Groups, x.GroupList, x.PipedList, x.Admin = u.Groups, strings.Join(u.Groups, ","), strings.Join(u.Groups, "|"), u.Admin
 	x.Enrolled = f.enrolled()
 	x.Created, x.Expires, x.Idle, x.Device, x.Address = r.Created, r.Expires, r.Idle, r.Device, r.Address
 	x.live.saw(r.LastSeen)

@@ -95,7 +95,7 @@ func TestStorySignInAndOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Name != "alice" || s.GroupList != "admins,staff" || !s.Enrolled {
+	if s.Name != "alice" || s.GroupList != "admins,staff" || s.PipedList != "admins|staff" || !s.Enrolled {
 		t.Errorf("got session %+v", s)
 	}
 	if v := twoFactor.Judge(s, b.Clock.Now()); v != auth.Pass {
@@ -442,7 +442,7 @@ func TestID8ID13ASVS4_2_5NamesThatBreakHeaders(t *testing.T) {
 		_, _, err := b.Service.AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: name})
 		wantKind(t, err, auth.BadName, "adding "+name)
 	}
-	for _, g := range []string{"", "a,b", "a\nb", "é", " a", "a ", strings.Repeat("g", 65)} {
+	for _, g := range []string{"", "a,b", "a|b", "a;b", "a\nb", "é", " a", "a ", strings.Repeat("g", 65)} {
 		_, _, err := b.Service.AddUser(t.Context(), auth.Client{}, auth.NewUser{Name: "x", Groups: []string{g}})
 		wantKind(t, err, auth.BadInput, "adding somebody in group "+g)
 	}

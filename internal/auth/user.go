@@ -98,6 +98,7 @@ func checkName(name string) (canonical string, err error) {
 	return canonical, nil
 }
 
+// validGroup leaves out what lists of groups are split at, commas, pipes and semicolons: one group must not be told as two.
 var validGroup = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._@+:/-]{0,63}$`)
 
 // maxGroupList is the size in bytes of all groups in one header (ASVS 4.2.5): more is refused rather than cut.

@@ -22,18 +22,29 @@ import (
 
 // Config names the headers that tell the application who the visitor is. A name that is empty is not sent.
 type Config struct {
-	User   string // the canonical user name
-	Name   string // the display name, in UTF-8
-	Email  string
-	Groups string // joined with commas
+	User      string // the canonical user name
+	Name      string // the display name, in UTF-8
+	Email     string
+	Groups    string
+	Separator Separator // of the groups
 }
+
+// Separator is what stands between two groups. No group has one in its name, or one of them could claim to be two.
+type Separator int
+
+// The separators that applications split at.
+const (
+	Comma Separator = iota
+	Pipe
+)
 
 // Defaults are the names that most applications with a switch for it read.
 var Defaults = Config{User: "Remote-User", Name: "Remote-Name", Email: "Remote-Email", Groups: "Remote-Groups"}
 
 // Teller tells the application who the visitor is. It is safe for many goroutines.
 type Teller struct {
-	names [4]string // canonical; user, name, email, groups
+	names     [4]string // canonical; user, name, email, groups
+	separator Separator
 	claims
 }
 
@@ -41,7 +52,7 @@ type Teller struct {
 // otherwise: one with anything but letters, digits and hyphens, one that frames or routes the message, and two names that some
 // application would take for the same.
 func New(c Config) (*Teller, error) {
-	t := &Teller{names: [4]string{c.User, c.Name, c.Email, c.Groups}}
+	t := &Teller{names: [4]string{c.User, c.Name, c.Email, c.Groups}, separator: c.Separator}
 	seen := map[string]string{}
 	for i, name := range t.names {
 		if name == "" {
@@ -82,12 +93,20 @@ func (t *Teller) Tell(r *http.Request, s *auth.Session) {
 	if s == nil {
 		return
 	}
-	values := &[...]string{s.Name, s.FullName, s.Email, s.GroupList}
+	values := &[...]string{s.Name, s.FullName, s.Email, t.groups(s)}
 	for i, name := range t.names {
 		if name != "" && sendable(values[i]) {
 			r.Header[name] = values[i : i+1 : i+1]
 		}
 	}
+}
+
+// groups is a list that the session has ready: nothing is put together for a request.
+func (t *Teller) groups(s *auth.Session) string {
+	if t.separator == Pipe {
+		return s.PipedList
+	}
+	return s.GroupList
 }
 
 // sendable tells whether there is a value and it can stand in a header (RFC 9110 §5.5).

@@ -17,7 +17,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/identity"
 )
 
-var alice = &auth.Session{Name: "alice", FullName: "Alice Añez", Email: "alice@example.test", Groups: []string{"admins", "staff"}, GroupList: "admins,staff"}
+var alice = &auth.Session{Name: "alice", FullName: "Alice Añez", Email: "alice@example.test", Groups: []string{"admins", "staff"}, GroupList: "admins,staff", PipedList: "admins|staff"}
 
 func teller(t testing.TB, c identity.Config) *identity.Teller {
 	t.Helper()
@@ -301,14 +301,19 @@ func BenchmarkTell(b *testing.B) {
 		"X-Requested-With":          {"XMLHttpRequest"},
 	}
 	told := teller(b, identity.Defaults)
+	piped := teller(b, preset(b, "jenkins"))
 	for _, c := range []struct {
 		name    string
+		told    *identity.Teller
 		session *auth.Session
-	}{{"SignedIn", alice}, {"Skipped", nil}} {
+	}{{"SignedIn", told, alice}, {"Skipped", told, nil}, {"Piped", piped, alice}} {
 		b.Run(c.name, func(b *testing.B) {
 			r := request(maps.Clone(browser))
 			connection, cookie, line := r.Header["Connection"], r.Header["Cookie"], browser["Cookie"][0]
-			ours := []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups"}
+			ours := []string{
+				"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups",
+				"X-Forwarded-User", "X-Forwarded-Displayname", "X-Forwarded-Mail", "X-Forwarded-Groups",
+			}
 			b.ReportAllocs()
 			for b.Loop() {
 				cookie[0] = line
@@ -316,7 +321,7 @@ func BenchmarkTell(b *testing.B) {
 				for _, name := range ours {
 					delete(r.Header, name)
 				}
-				told.Tell(r, c.session)
+				c.told.Tell(r, c.session)
 			}
 		})
 	}
