@@ -5,10 +5,12 @@ package caddymodule
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -115,6 +117,31 @@ func TestErrorRoutesThatServeContent(t *testing.T) {
 	} {
 		if got := servesContent([]byte(raw)); got != want {
 			t.Errorf("%s: got %q, want %q", raw, got, want)
+		}
+	}
+}
+
+// What the Caddyfile parser refuses a JSON configuration cannot smuggle in.
+func TestHeadersFromJSONAreChecked(t *testing.T) {
+	for handler, want := range map[string]string{
+		`"preset": "kibana"`: "there is no preset 'kibana'; there are: 2fauth, ",
+		`"preset": "grafana", "headers": {"user": "X-User"}`: "preset and headers both say",
+		`"preset": "grafana", "headers": {}`:                 "preset and headers both say",
+		`"headers": {"user": "Remote_User"}`:                 "letters, digits and hyphens only",
+		`"preset": "grafana"`:                                "",
+		`"preset": ""`:                                       "",
+	} {
+		server := `{"servers": {"s": {"listen": ["127.0.0.1:0"], "routes": [{"handle": [{"handler": "nightlatch", ` + handler + `}]}]}}}`
+		ctx, err := caddy.ProvisionContext(&caddy.Config{AppsRaw: caddy.ModuleMap{"http": json.RawMessage(server)}})
+		if err != nil && (want == "" || !strings.Contains(err.Error(), want)) || err == nil && want != "" {
+			t.Errorf("%s: got %v, want an error with %q", handler, err, want)
+		}
+		if err == nil {
+			for _, name := range []string{"http", "nightlatch"} {
+				if app, err := ctx.AppIfConfigured(name); err == nil {
+					app.(caddy.CleanerUpper).Cleanup()
+				}
+			}
 		}
 	}
 }
