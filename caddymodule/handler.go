@@ -41,6 +41,10 @@ func init() {
 // `{http.auth.user.name}` | What the person is called
 // `{http.auth.user.email}` | The e-mail address
 // `{http.auth.user.groups}` | The groups, separated by commas
+// `{http.nightlatch.level}` | What the session has proven: `password` or `two_factor`
+// `{http.nightlatch.methods}` | How it was proven, separated by commas: `password`, `totp`, `email`, `webhook`, `backup_code`, `trusted_browser`
+// `{http.nightlatch.session}` | The id of the session, as in events and on the command line; it opens nothing
+// `{http.nightlatch.auth_time}` | When it was proven, in Unix seconds: of password and second factor the older one, as `max_age` counts
 type Handler struct {
 	// What is asked of whom; see there. Without any, every request needs a sign-in with two factors.
 	Rules []*Rule `json:"rules,omitempty"`
@@ -214,37 +218,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	h.keepLinkFromLog(r, v, vars)
 	h.warnOfForgeableAddress(r, vars)
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
-		vars[passedVar] = true
-		repl.Map(userPlaceholders(s))
+		vars[passedVar] = passage{s}
+		repl.Map(placeholders(s))
 		return next.ServeHTTP(w, r)
 	})
 }
 
 // passedVar marks a request that a Handler has let through.
 const passedVar = "nightlatch.passed"
-
-// nobody is who a request is from that a rule skips: a placeholder that is known and empty, rather than sent on as it is written.
-var nobody = new(auth.Session)
-
-// userPlaceholders are looked up only when somebody asks, such as the access log.
-func userPlaceholders(s *auth.Session) caddy.ReplacerFunc {
-	if s == nil {
-		s = nobody
-	}
-	return func(key string) (any, bool) {
-		switch key {
-		case "http.auth.user.id":
-			return s.Name, true
-		case "http.auth.user.name":
-			return s.FullName, true
-		case "http.auth.user.email":
-			return s.Email, true
-		case "http.auth.user.groups":
-			return s.GroupList, true
-		}
-		return nil, false
-	}
-}
 
 // warnOfForgeableAddress says once that Caddy takes the left-most address that a proxy passes on, which the client wrote: rules by
 // client_ip and the counters against guessing would believe it. Caddy shows a plugin its trusted proxies only on a request.

@@ -73,6 +73,9 @@ func (r *Rule) check() error {
 			return fmt.Errorf("method '%s' is named twice", m) // the gate knows it under another name
 		}
 	}
+	if err := checkOwnMatchers(r.MatcherSetsRaw); err != nil {
+		return err
+	}
 	return r.gated().Validate()
 }
 

@@ -185,6 +185,9 @@ func TestRulesFromJSONAreChecked(t *testing.T) {
 		"percent sign":       {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path ["/a%2fb"]; method ["GET"]`)}}, "percent sign"},
 		"percent under deny": {[]*Rule{{Action: "require", MatcherSetsRaw: matching(`path ["/a%2fb"]`)}, {Action: "deny"}}, "percent sign"},
 		"malformed path":     {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path 7`)}}, "path matcher"},
+		"own matcher":        {[]*Rule{{Action: "require", MatcherSetsRaw: matching(`nightlatch_user ["ada"]`)}}, "nightlatch_user cannot be in a rule"},
+		"own matcher in not": {[]*Rule{{Action: "deny", MatcherSetsRaw: matching(`path ["/a"]`, `not [{"not":[{"nightlatch_group":["a"]}]}]`)}}, "nightlatch_group cannot be in a rule"},
+		"own matcher in CEL": {[]*Rule{{Action: "deny", MatcherSetsRaw: matching(`expression {"expr":"!nightlatch_level('password')"}`)}}, "nightlatch_level cannot be in a rule"},
 		"two defaults":       {[]*Rule{{Action: "require"}, {Action: "deny"}}, "second rule without a matcher"},
 		"unreachable":        {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path ["/a/*"]`)}, {Action: "require", MatcherSetsRaw: matching(`path ["/a/b/*"]; method ["GET"]`)}}, "never reached"},
 	}

@@ -73,6 +73,44 @@ func (req *Requirement) Judge(s *Session, now time.Time) Verdict {
 	return Pass
 }
 
+// Level is the highest level that the session meets: what a rule of that level, with no options, would let pass. A trusted browser counts
+// where it counts for the rule. It is zero for a nil session, and for one that stopped half way.
+func (s *Session) Level() Level {
+	for _, level := range []Level{LevelTwoFactor, LevelPassword} {
+		if req := (Requirement{Level: level}); req.Judge(s, time.Time{}) == Pass {
+			return level
+		}
+	}
+	return 0
+}
+
+// ProvenAt is the time since which all that the session has proven stands: of password and second factor the one that was proven longer
+// ago, each at its last time. A maximal age counts from it. A trusted browser proves nothing, so it has no time. It is zero for a session
+// without proofs.
+func (s *Session) ProvenAt() time.Time {
+	var first, second time.Time
+	for _, p := range s.Proofs {
+		switch {
+		case p.Method == TrustedBrowser:
+		case p.Method.Second():
+			second = later(second, p.At)
+		default:
+			first = later(first, p.At)
+		}
+	}
+	if first.IsZero() || !second.IsZero() && second.Before(first) {
+		return second
+	}
+	return first
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 func (req *Requirement) admits(s *Session) bool {
 	if len(req.Users) > 0 && !slices.Contains(req.Users, s.Name) {
 		return false
