@@ -31,6 +31,14 @@ type Notice struct {
 	LinkText string
 }
 
+// GoOn leads on by itself to where somebody wanted to go who has just sent a form of ours. A redirect to another site would be blocked
+// there: browsers hold form-action against redirects too.
+type GoOn struct {
+	Frame
+	To   string // a path on this host
+	Site string // the host that it leads to
+}
+
 // SignIn asks for user name and password.
 type SignIn struct {
 	Frame

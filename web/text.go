@@ -166,36 +166,40 @@ const (
 
 // Messages of the account and sign-out pages.
 const (
-	AccountTitle    Message = "account.title"
-	AccountSetUp    Message = "account.set-up"
-	ToApplication   Message = "account.to-application"
-	AccountUser     Message = "account.user"
-	AccountFullName Message = "account.full-name"
-	AccountEmail    Message = "account.email"
-	AccountGroups   Message = "account.groups"
-	AccountFactors  Message = "account.factors"
-	AccountNoFactor Message = "account.no-factor"
-	AccountLastUsed Message = "account.last-used"
-	AccountCodes    Message = "account.backup-codes"
-	AccountSessions Message = "account.sessions"
-	AccountBrowsers Message = "account.browsers" // with how many, this one included
-	AccountNoEmail  Message = "account.no-email"
-	AccountAdded    Message = "account.added" // before a moment
-	AccountAdd      Message = "account.add-factor"
-	AccountNewCodes Message = "account.new-codes"
-	AccountSee      Message = "account.see-sessions"
-	AccountTurnOff  Message = "account.turn-off"
-	Change          Message = "change"
-	Add             Message = "add"
-	Back            Message = "back" // to the account page
-	Never           Message = "never"
-	SignOutTitle    Message = "sign-out.title"
-	SignOutWhy      Message = "sign-out.why"
-	SignOutButton   Message = "sign-out.button"
-	SignedOutTitle  Message = "signed-out.title"
-	SignedOutText   Message = "signed-out.text"
-	SignInAgain     Message = "sign-in-again"
-	OpenAgain       Message = "open-again"
+	AccountTitle     Message = "account.title"
+	AccountSetUp     Message = "account.set-up"
+	ToApplication    Message = "account.to-application"
+	AccountUser      Message = "account.user"
+	AccountFullName  Message = "account.full-name"
+	AccountEmail     Message = "account.email"
+	AccountGroups    Message = "account.groups"
+	AccountFactors   Message = "account.factors"
+	AccountNoFactor  Message = "account.no-factor"
+	AccountLastUsed  Message = "account.last-used"
+	AccountCodes     Message = "account.backup-codes"
+	AccountSessions  Message = "account.sessions"
+	AccountBrowsers  Message = "account.browsers" // with how many, this one included
+	AccountNoEmail   Message = "account.no-email"
+	AccountAdded     Message = "account.added" // before a moment
+	AccountAdd       Message = "account.add-factor"
+	AccountNewCodes  Message = "account.new-codes"
+	AccountSee       Message = "account.see-sessions"
+	AccountTurnOff   Message = "account.turn-off"
+	Change           Message = "change"
+	Add              Message = "add"
+	Back             Message = "back" // to the account page
+	Never            Message = "never"
+	SignOutTitle     Message = "sign-out.title"
+	SignOutWhy       Message = "sign-out.why"
+	SignOutButton    Message = "sign-out.button"
+	SignedOutTitle   Message = "signed-out.title"
+	SignedOutText    Message = "signed-out.text"
+	GoOnTitle        Message = "go-on.title"
+	GoOnText         Message = "go-on.text" // with the host
+	UnknownSiteTitle Message = "unknown-site.title"
+	UnknownSite      Message = "unknown-site"
+	SignInAgain      Message = "sign-in-again"
+	OpenAgain        Message = "open-again"
 )
 
 // Messages of the pages that change an account.

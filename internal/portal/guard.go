@@ -57,6 +57,19 @@ func atHost(q *request) bool {
 	return false
 }
 
+// atPortal is for a page that only a central portal has.
+func atPortal(q *request) bool { return q.only(q.isPortal()) }
+
+// atMember is for a page that only a host has whose people sign in at a central portal.
+func atMember(q *request) bool { return q.only(q.visit.Portal != "") }
+
+func (q *request) only(is bool) bool {
+	if !is {
+		q.notFound()
+	}
+	return is
+}
+
 // overHTTPS refuses a connection on which anybody could read a password or a cookie.
 func overHTTPS(q *request) bool {
 	if q.visit.Transport != visit.Exposed {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -25,6 +26,7 @@ import (
 type Config struct {
 	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
 	Brand   web.Brand                     // what the pages show
+	Central *Central                      // where people sign in for other sites too; nil: nowhere
 	Log     *slog.Logger                  // nil: nothing is logged
 }
 
@@ -32,9 +34,12 @@ type Config struct {
 type Portal struct {
 	service func() (*auth.Service, error)
 	brand   web.Brand
+	central *Central
 	log     *slog.Logger
 	mux     *http.ServeMux // only finds the pattern of a request
 	serve   map[string]handler
+	local   map[string]bool // the patterns that a host answers whose people sign in at a central portal
+	away    handler         // for all others
 }
 
 // New makes a Portal. It refuses a Config without a service.
@@ -42,17 +47,27 @@ func New(cfg Config) (*Portal, error) {
 	if cfg.Service == nil {
 		return nil, errors.New("a portal needs a service")
 	}
-	p := &Portal{service: cfg.Service, brand: cfg.Brand, log: cfg.Log, mux: http.NewServeMux(), serve: make(map[string]handler)}
+	p := &Portal{
+		service: cfg.Service, brand: cfg.Brand, central: cfg.Central, log: cfg.Log,
+		mux: http.NewServeMux(), serve: make(map[string]handler), local: make(map[string]bool),
+		away: page.then(toPortal),
+	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	for _, r := range routes() {
 		pattern := r.method + " " + visit.Prefix + r.path
 		p.mux.Handle(pattern, http.NotFoundHandler())
-		p.serve[pattern] = r.serve
+		p.serve[pattern], p.local[pattern] = r.serve, slices.Contains(atEverySite, r.path)
 	}
 	return p, nil
 }
+
+// atEverySite are the paths that each host answers itself, also where people sign in at a central portal.
+var atEverySite = []string{"hand-over", "sign-out", "signed-out", "language", "static/{name}", "healthz", "readyz"}
+
+// page are the guards of a page that is shown.
+var page = chain{atHost, overHTTPS, forPeople, withQuery, withService}
 
 type route struct {
 	method, path string
@@ -62,7 +77,6 @@ type route struct {
 func routes() []route {
 	// A request meets the guards of its chain in this order; what gets through has reached its handler.
 	open := chain{}
-	page := chain{atHost, overHTTPS, forPeople, withQuery, withService}
 	form := func(f purpose) chain {
 		return chain{standingOn(f), atHost, overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm, withService, boundTo(f)}
 	}
@@ -124,6 +138,8 @@ func routes() []route {
 		{"POST", "sessions/end", act(endSessionForm).then(endSession)},
 		{"POST", "sessions/end-others", act(endOthersForm).then(endOthers)},
 		{"POST", "sessions/end-trust", act(endTrustForm).then(endTrust)},
+		{"GET", "continue", page.and(atPortal).then(goOn)},
+		{"GET", "hand-over", chain{atHost, overHTTPS, forPeople, afterHandshake, atMember, withQuery, withService}.then(handOver)},
 		{"GET", "sign-out", page.then(showSignOut)},
 		{"POST", "sign-out", form(signOutForm).then(signOut)},
 		{"GET", "signed-out", page.then(showSignedOut)},
@@ -145,6 +161,9 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit
 	}
 	q.pattern, q.page = p.pattern(r.Method, v.URL.Path), strings.TrimPrefix(v.URL.Path, visit.Prefix)
 	if serve, ok := p.serve[q.pattern]; ok {
+		if v.Portal != "" && !p.local[q.pattern] {
+			serve = p.away
+		}
 		serve(q)
 		return
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -94,11 +93,10 @@ func (q *request) formFor(f purpose, problem string) web.Form {
 
 // tokenFor ties a form to this browser. A browser without an attempt gets a cookie of its own, for which nothing is stored.
 func (q *request) tokenFor(f purpose) string {
-	value, ok := q.visit.Cookie(q.Request, f.cookie)
-	if !ok && f.cookie == visit.Attempt {
-		value = q.auth.VisitorToken()
-		q.visit.SetCookie(q.w, visit.Attempt, value, time.Time{})
+	if f.cookie == visit.Attempt {
+		return q.auth.FormToken(q.visitorCookie(), f.name)
 	}
+	value, _ := q.visit.Cookie(q.Request, f.cookie)
 	return q.auth.FormToken(value, f.name)
 }
 
@@ -136,7 +134,14 @@ func (q *request) notFound() {
 // see answers 303 to a page of ours.
 func (q *request) see(path string) { web.See(q.w, visit.Prefix+path) }
 
-// leave answers 303 to the application. The path is checked here, at its use, wherever it comes from.
-func (q *request) leave(path string) { web.See(q.w, returnPath(path)) }
+// leave leads to the application. The path is checked here, at its use, wherever it comes from.
+func (q *request) leave(path string) {
+	path = returnPath(path)
+	if site := q.siteBehind(path); site != "" && q.Method == http.MethodPost {
+		q.show(http.StatusOK, web.GoOn{Frame: web.Frame{Brand: q.portal.brand}, To: path, Site: site})
+		return
+	}
+	web.See(q.w, path)
+}
 
 func (q *request) say(m web.Message, args ...any) string { return web.Say(q.Request, m, args...) }

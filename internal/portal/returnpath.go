@@ -63,10 +63,15 @@ const accountPath = visit.Prefix + "account"
 var ownPages = []string{"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "sessions"}
 
 // returnable tells whether an address is one of ownPages or the page of a factor, spelled as we spell it. There is no query: what is
-// written there may be meant to do something.
+// written there may be meant to do something. The one that leads on to another site is looked at there, when somebody is signed in.
 func returnable(u *url.URL) bool {
 	p, is := strings.CutPrefix(u.Path, visit.Prefix)
-	if !is || !plainlySpelled(u) || u.RawQuery != "" || u.ForceQuery {
+	switch {
+	case !is || !plainlySpelled(u):
+		return false
+	case p == "continue":
+		return true
+	case u.RawQuery != "" || u.ForceQuery:
 		return false
 	}
 	id, factor := strings.CutPrefix(p, "factor/")

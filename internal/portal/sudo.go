@@ -77,9 +77,7 @@ func (q *request) stepUp(need auth.Requirement, returnTo string) {
 	value, _ := q.visit.Cookie(q.Request, visit.Session)
 	p, err := q.auth.StepUp(q.Context(), q.client(), value, need, returnTo)
 	if err != nil {
-		q.refuse(err, "", func(problem string) web.Page {
-			return web.Notice{Frame: q.frame(), Title: q.say(web.RefusedTitle), Text: problem, Link: visit.Prefix + "account", LinkText: q.say(web.ToAccount)}
-		})
+		q.refuse(err, "", q.refused)
 		return
 	}
 	q.proceed(p)

@@ -39,6 +39,27 @@ var cookieNames = [...][5]string{
 	},
 }
 
+// sharedSession is the session cookie where all hosts of a domain share it. No __Host- cookie can have a domain.
+const sharedSession = "__Secure-nightlatch"
+
+// cookieName is the name of a cookie at this host.
+func (v Visit) cookieName(c Cookie) string {
+	if c == Session && v.shares() {
+		return sharedSession
+	}
+	return v.Transport.CookieName(c)
+}
+
+func (v Visit) shares() bool { return v.Domain != "" && v.Transport == Secure }
+
+// domain is the attribute of a cookie; empty: for this host alone.
+func (v Visit) domain(c Cookie) string {
+	if c == Session && v.shares() {
+		return v.Domain
+	}
+	return ""
+}
+
 // maxCookieValue bounds a value in bytes. The longest that package auth makes, that of a session, has 136; what exceeds this is not ours and
 // is not worth decoding.
 const maxCookieValue = 256
@@ -51,7 +72,7 @@ func (t Transport) CookieName(c Cookie) string { return cookieNames[t][c] }
 // and nobody can tell which is which. Names are compared exactly, as browsers compare them. On an Exposed connection nothing is ever
 // found. It does not allocate.
 func (v Visit) Cookie(r *http.Request, c Cookie) (value string, ok bool) {
-	name := v.Transport.CookieName(c)
+	name := v.cookieName(c)
 	if name == "" {
 		return "", false
 	}
@@ -75,8 +96,8 @@ func (v Visit) Cookie(r *http.Request, c Cookie) (value string, ok bool) {
 	return value, true
 }
 
-// SetCookie sends one of our cookies: HttpOnly, SameSite=Lax, for the whole site and this host only. The zero time makes it end with
-// the browser. On an Exposed connection it does nothing: whoever listens there would get the value.
+// SetCookie sends one of our cookies: HttpOnly, SameSite=Lax, for the whole site, and for this host only unless it is the session of a
+// Domain. The zero time makes it end with the browser. On an Exposed connection it does nothing: whoever listens there would get the value.
 //
 // Lax and not Strict, so that a link in a mail or a chat leads to the application and not to the sign-in page.
 func (v Visit) SetCookie(w http.ResponseWriter, c Cookie, value string, expires time.Time) {
@@ -84,9 +105,10 @@ func (v Visit) SetCookie(w http.ResponseWriter, c Cookie, value string, expires 
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name:     v.Transport.CookieName(c),
+		Name:     v.cookieName(c),
 		Value:    value,
 		Path:     "/",
+		Domain:   v.domain(c),
 		Expires:  expires,
 		Secure:   v.Transport == Secure,
 		HttpOnly: true,
@@ -101,8 +123,9 @@ func (v Visit) ClearCookie(w http.ResponseWriter, c Cookie) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name:     v.Transport.CookieName(c),
+		Name:     v.cookieName(c),
 		Path:     "/",
+		Domain:   v.domain(c),
 		MaxAge:   -1,
 		Secure:   v.Transport == Secure,
 		HttpOnly: true,
@@ -207,6 +230,9 @@ func isOurs(pair string) bool {
 	name, _, _ := strings.Cut(pair, "=")
 	for isJunk(name[len(name)-1]) {
 		name = name[:len(name)-1]
+	}
+	if len(name) == len(sharedSession) && strings.EqualFold(name, sharedSession) {
+		return true
 	}
 	for _, names := range &cookieNames {
 		for _, n := range names {

@@ -45,8 +45,9 @@ type Visit struct {
 	// Site is Origin, and where the configuration has a pattern such as *.example.com instead, what the client asked for within it: enough
 	// to lead a browser back, and not for a letter.
 	Site string
-	// Domain is the parent domain whose hosts share the session cookie, where the configuration says so of this host; mostly empty.
-	Domain string
 	// Portal is the origin of the central portal, where people sign in for this site; empty: they do so here.
 	Portal string
+	// Domain is the parent domain whose hosts share the session cookie of the portal, where the configuration says so of this host; mostly
+	// empty. Then there need be no pages of ours on the host itself.
+	Domain string
 }
