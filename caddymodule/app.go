@@ -53,6 +53,15 @@ type App struct {
 	// The name under which the account appears in an authenticator app. Default: the name of the brand.
 	Issuer string `json:"issuer,omitempty"`
 
+	// Where people sign in for all protected sites, such as `https://auth.example.com`: a scheme and a host that one of the sites has. The
+	// others send people there and get them back, each with a cookie of its own. Default: people sign in at each site.
+	Portal string `json:"portal,omitempty"`
+
+	// A domain, such as `example.com`, all hosts of which share one session cookie. Then any program on any of these hosts gets a cookie
+	// that opens all of them. It is for proxies in front of other sites that cannot send `/_nightlatch/` to the portal; it needs `portal`.
+	// Default: each site has a cookie of its own.
+	CookieDomain string `json:"cookie_domain,omitempty"`
+
 	// The mail server, for codes by e-mail, links that reset a password, and notices to the owners of accounts. Default: none, and then
 	// there is nothing of all that.
 	SMTP *SMTP `json:"smtp,omitempty"`
@@ -82,6 +91,8 @@ type App struct {
 	open    func() (*auth.Service, error)
 	pages   web.Brand
 	courier *courier.Courier
+	central *server.Central    // nil: there is no portal
+	known   func() hostOrigins // of all sites; put together when first asked
 
 	sites int  // protected sites of this configuration …
 	lax   bool // … and whether one of them lets people in with a password alone
@@ -151,6 +162,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.poolKey = o.Dir
 	a.open = sync.OnceValues(a.openService)
+	a.known = sync.OnceValue(func() hostOrigins { return a.hostOrigins(nil) })
+	if a.Portal != "" {
+		a.central = &server.Central{Origin: a.Portal, Site: a.knowsSite}
+	}
 	cfg.Service, cfg.Roster = a.Service, &a.store.couriers
 	a.courier = courier.New(cfg)
 	return nil
@@ -158,6 +173,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // Start opens the store, so that a directory in use or a wrong key fails the load while the old configuration keeps serving.
 func (a *App) Start() error {
+	if err := a.checkPortalSite(); err != nil {
+		return err
+	}
 	svc, err := a.Service()
 	if err != nil {
 		return err
@@ -270,6 +288,9 @@ func (a *App) check() error {
 		}
 	}
 	if err := a.checkMethods(); err != nil {
+		return err
+	}
+	if err := a.checkPortal(); err != nil {
 		return err
 	}
 	return a.Session.check()

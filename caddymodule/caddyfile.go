@@ -57,6 +57,8 @@ func (w words) parse(d *caddyfile.Dispenser, block string, repeatable ...string)
 //		key      <32 bytes in base64>
 //		brand    <name> { ... }
 //		issuer   <name>
+//		portal   <scheme://host>
+//		cookie_domain <domain>
 //		smtp     <host:port> { ... }
 //		webhook  <url> { ... }
 //		methods  <method...>
@@ -84,12 +86,17 @@ func parseApp(d *caddyfile.Dispenser, previous any) (any, error) {
 		return nil, d.Errf("unexpected '%s' after nightlatch; settings go into its block", d.Val())
 	}
 	app := &App{Brand: new(Brand), TOTP: new(TOTP), Password: new(Password), Session: new(Session)}
-	var methodsAt caddyfile.Dispenser
+	var methodsAt, domainAt caddyfile.Dispenser
 	err := words{
 		"data_dir": text(&app.DataDir),
 		"key":      app.parseKey,
 		"brand":    app.Brand.parse,
 		"issuer":   text(&app.Issuer),
+		"portal":   app.parsePortal,
+		"cookie_domain": func(d *caddyfile.Dispenser) error {
+			domainAt = *d
+			return app.parseCookieDomain(d)
+		},
 		"smtp": func(d *caddyfile.Dispenser) error {
 			app.SMTP = new(SMTP)
 			return app.SMTP.parse(d)
@@ -112,6 +119,9 @@ func parseApp(d *caddyfile.Dispenser, previous any) (any, error) {
 	// What is configured may stand after it.
 	if err := app.checkMethods(); err != nil {
 		return nil, methodsAt.WrapErr(err)
+	}
+	if err := app.checkPortal(); err != nil {
+		return nil, domainAt.WrapErr(err)
 	}
 	app.dropEmpty()
 	return httpcaddyfile.App{Name: "nightlatch", Value: caddyconfig.JSON(app, nil)}, nil

@@ -59,6 +59,7 @@ type Handler struct {
 	// `navidrome`, `nexus`, `nextcloud`, `opensearch`, `paperless`, `radicale` and `sogo`. Default: none.
 	Preset string `json:"preset,omitempty"`
 
+	app       *App
 	log       *slog.Logger
 	site      *server.Site
 	origins   func() hostOrigins // of this site; put together when first asked
@@ -106,6 +107,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("getting the nightlatch app: %w", err)
 	}
 	app := mod.(*App)
+	h.app = app
 	rules, err := h.compile(ctx)
 	if err != nil {
 		return err
@@ -127,6 +129,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Rules:   rules,
 		Headers: headers,
 		Brand:   app.pages,
+		Central: app.central,
 		Log:     h.log,
 	})
 	if err != nil {
@@ -214,7 +217,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// Behind the gate these placeholders are ours alone, whatever another handler has said (ID-17).
 	repl.DeleteByPrefix("http.auth.user.")
 	v := visitOf(r, vars)
-	v.Origin = h.origins().of(r.Host, v.Transport)
+	v = h.app.locate(v, h.origins(), r.Host)
 	h.keepLinkFromLog(r, v, vars)
 	h.warnOfForgeableAddress(r, vars)
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {

@@ -16,8 +16,9 @@ import (
 )
 
 // keepLinkFromLog leaves the request for a one-time link out of Caddy's access log, which would hold the token in the address. Looking
-// at a link does not use it up, so for a day whoever reads the log could have the account (LG-1, LG-2). Where there is an access log,
-// the handler's own log has a line in its place, without the token.
+// at a link does not use it up, so for a day whoever reads the log could have the account (LG-1, LG-2). The two requests that hand a session
+// over from the portal to a site are left out too: the code stands in the Location of the first and in the address of the second. Where
+// there is an access log, the handler's own log has a line in its place, without the token.
 //
 // Any spelling counts, those that we answer with 404 too: what somebody has copied badly is the right token all the same. But it counts
 // only under our prefix as the portal reads it, so that nobody can keep a request for the application from the log.
@@ -32,11 +33,11 @@ func (h *Handler) keepLinkFromLog(r *http.Request, v visit.Visit, vars map[strin
 		return
 	}
 	h.log.LogAttrs(r.Context(), slog.LevelInfo, "request for a one-time link, which the access log leaves out because of its token",
-		slog.String("kind", string(kind)), slog.String("method", r.Method), slog.String("host", r.Host), slog.String("address", v.Address.String()))
+		slog.String("kind", kind), slog.String("method", r.Method), slog.String("host", r.Host), slog.String("address", v.Address.String()))
 }
 
 // linkIn finds the kind of one-time link that a path, decoded once as net/url does, may have been meant for; empty for none.
-func linkIn(path string) auth.LinkKind {
+func linkIn(path string) string {
 	rest, ours := strings.CutPrefix(path, visit.Prefix)
 	if !ours {
 		return ""
@@ -52,7 +53,12 @@ func linkIn(path string) auth.LinkKind {
 	rest = "/" + strings.ToLower(rest)
 	for _, kind := range []auth.LinkKind{auth.SetupLink, auth.InviteLink, auth.ReenrollLink, auth.ResetLink} {
 		if strings.Contains(rest, "/"+string(kind)+"/") {
-			return kind
+			return string(kind)
+		}
+	}
+	for _, page := range []string{"/hand-over", "/continue"} {
+		if strings.Contains(rest+"/", page+"/") {
+			return "hand-over"
 		}
 	}
 	return ""

@@ -29,9 +29,10 @@ func (a *App) sitesApp() *caddyhttp.App {
 
 // guarded is one place among the routes where a handler of ours stands, and the hosts that lead to it and can be typed into a browser.
 type guarded struct {
-	handler *Handler
-	hosts   []string // in lower case; none: any, or only such as cannot be told, such as *.example.com
-	at      listener
+	handler  *Handler
+	hosts    []string // in lower case; none: any, or only such as cannot be told, such as *.example.com
+	patterns []string // such as *.example.com, in lower case
+	at       listener
 }
 
 // guardedSites are all of them, the first server's first.
@@ -43,7 +44,7 @@ func (a *App) guardedSites() (sites []guarded) {
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		srv := app.Servers[name]
 		look := lookup{srv: srv, at: listenerOf(app, srv)}
-		look.in(srv.Routes, nil)
+		look.in(srv.Routes, matched{})
 		sites = append(sites, look.found...)
 	}
 	return sites
@@ -57,16 +58,16 @@ type lookup struct {
 	invoked []string // on the way to here
 }
 
-func (l *lookup) in(routes caddyhttp.RouteList, hosts []string) {
+func (l *lookup) in(routes caddyhttp.RouteList, hosts matched) {
 	for _, route := range routes {
 		here := hosts
-		if named := matchedHosts(route.MatcherSets); named != nil {
+		if named := matchedHosts(route.MatcherSets); !named.none() {
 			here = named
 		}
 		for _, handler := range route.Handlers {
 			switch h := handler.(type) {
 			case *Handler:
-				l.found = append(l.found, guarded{h, here, l.at})
+				l.found = append(l.found, guarded{h, here.hosts, here.patterns, l.at})
 			case *caddyhttp.Subroute:
 				l.in(h.Routes, here)
 			case *caddyhttp.Invoke:
@@ -76,7 +77,7 @@ func (l *lookup) in(routes caddyhttp.RouteList, hosts []string) {
 	}
 }
 
-func (l *lookup) invoke(name string, hosts []string) {
+func (l *lookup) invoke(name string, hosts matched) {
 	route := l.srv.NamedRoutes[name]
 	if route == nil || slices.Contains(l.invoked, name) {
 		return
@@ -86,22 +87,38 @@ func (l *lookup) invoke(name string, hosts []string) {
 	l.invoked = l.invoked[:len(l.invoked)-1]
 }
 
-// matchedHosts are the hosts of a route that can be typed into a browser, in lower case as written. Nil: it matches none by name.
-func matchedHosts(sets caddyhttp.MatcherSets) (hosts []string) {
+// matched are the hosts that a route is for: names, and patterns of names.
+type matched struct{ hosts, patterns []string }
+
+func (m matched) none() bool { return m.hosts == nil && m.patterns == nil }
+
+// matchedHosts are those of a route, in lower case as written. A pattern is *. and a name: what other patterns match cannot be told.
+func matchedHosts(sets caddyhttp.MatcherSets) (m matched) {
 	for _, set := range sets {
-		for _, m := range set {
-			named, ok := m.(*caddyhttp.MatchHost)
+		for _, matcher := range set {
+			named, ok := matcher.(*caddyhttp.MatchHost)
 			if !ok {
 				continue
 			}
 			for _, h := range *named {
-				if !strings.ContainsAny(h, "*{") {
-					hosts = append(hosts, strings.ToLower(h))
+				h = strings.ToLower(h)
+				base, wild := strings.CutPrefix(h, "*.")
+				switch {
+				case !strings.ContainsAny(h, "*{"):
+					m.hosts = append(m.hosts, h)
+				case wild && !strings.ContainsAny(base, "*{"):
+					m.patterns = append(m.patterns, h)
 				}
 			}
 		}
 	}
-	return hosts
+	return m
+}
+
+// matchesWildcard tells whether a host, in lower case, is one label and what follows the star of a pattern.
+func matchesWildcard(pattern, host string) bool {
+	label, rest, ok := strings.Cut(host, ".")
+	return ok && label != "" && rest == pattern[len("*."):]
 }
 
 // origins are where the protected sites can be reached, one for each place of a handler, as well as that can be told. Where no host is
@@ -117,8 +134,11 @@ func (a *App) origins() (all []string) {
 	return all
 }
 
-// knownOrigin is where letters lead: the first of them that is no guess, or empty.
+// knownOrigin is where letters lead: the portal, or the first of them that is no guess, or empty.
 func (a *App) knownOrigin() string {
+	if a.Portal != "" {
+		return a.Portal
+	}
 	for _, g := range a.guardedSites() {
 		if len(g.hosts) > 0 {
 			return g.at.letterOrigin(g.hosts[0])
@@ -184,13 +204,22 @@ func (l listener) letterOrigin(host string) string {
 //
 // Only what the configuration names is in it. What a client sends as Host selects one and is never made into one: a link in a letter
 // would lead wherever a stranger says (RE-1).
-type hostOrigins struct{ secure, loopback map[string]string }
+type hostOrigins struct {
+	secure, loopback map[string]string
+	wild             []wildcard
+}
 
-// hostOrigins are those of one handler.
+// wildcard is a pattern of hosts and how those are reached.
+type wildcard struct {
+	pattern string
+	at      listener
+}
+
+// hostOrigins are those of one handler; of nil those of all.
 func (a *App) hostOrigins(h *Handler) hostOrigins {
-	o := hostOrigins{make(map[string]string), make(map[string]string)}
+	o := hostOrigins{secure: make(map[string]string), loopback: make(map[string]string)}
 	for _, g := range a.guardedSites() {
-		if g.handler != h {
+		if h != nil && g.handler != h {
 			continue
 		}
 		for _, host := range g.hosts {
@@ -203,6 +232,15 @@ func (a *App) hostOrigins(h *Handler) hostOrigins {
 			}
 			o.secure[g.at.authority(host)] = g.at.origin(host)
 		}
+		for _, p := range g.patterns {
+			o.wild = append(o.wild, wildcard{p, g.at})
+		}
+	}
+	// The host of the portal is known wherever it leads to.
+	if scheme, authority, _ := strings.Cut(a.Portal, "://"); scheme == "https" {
+		o.secure[authority] = a.Portal
+	} else if scheme == "http" {
+		o.loopback[authority] = a.Portal
 	}
 	return o
 }
@@ -214,6 +252,25 @@ func (o hostOrigins) of(host string, t visit.Transport) string {
 		return o.secure[strings.ToLower(host)]
 	case visit.Loopback:
 		return o.loopback[strings.ToLower(host)]
+	}
+	return ""
+}
+
+// site is of, and for a host within a pattern of the configuration the address that it has there.
+func (o hostOrigins) site(host string, t visit.Transport) string {
+	if known := o.of(host, t); known != "" || t == visit.Exposed {
+		return known
+	}
+	host = strings.ToLower(host)
+	name := visit.HostName(host)
+	for _, w := range o.wild {
+		at := w.at
+		if at.plain && t == visit.Secure {
+			at = listener{usual: caddyhttp.DefaultHTTPSPort} // through a proxy that ends TLS
+		}
+		if at.plain == (t == visit.Loopback) && matchesWildcard(w.pattern, name) && at.authority(name) == host {
+			return at.origin(name)
+		}
 	}
 	return ""
 }

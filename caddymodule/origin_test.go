@@ -81,6 +81,35 @@ func TestOriginOfARequest(t *testing.T) {
 	}
 }
 
+// A site within a pattern is known as what the client asked for, for browsers alone: its letters lead elsewhere.
+func TestSitesOfAPattern(t *testing.T) {
+	for name, c := range map[string]struct {
+		caddyfile string
+		want      map[string]string
+	}{
+		"a pattern": {"*.example.com {\n\tnightlatch\n}", map[string]string{
+			"app.example.com": "https://app.example.com", "APP.example.com": "https://app.example.com", "a.b.example.com": "", "example.com": "",
+			"app.example.com:8443": "", ".example.com": "", "app.example.com.": "", "evil-example.com": "", "app.example.com@evil.test": "",
+		}},
+		"a port":         {"*.example.com:8443 {\n\tnightlatch\n}", map[string]string{"app.example.com:8443": "https://app.example.com:8443", "app.example.com": ""}},
+		"behind a proxy": {"http://*.example.com:8080 {\n\tnightlatch\n}", map[string]string{"app.example.com": "https://app.example.com", "app.example.com:8080": ""}},
+	} {
+		app, err := provision(t, c.caddyfile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		origins := app.guardedSites()[0].handler.origins()
+		for host, want := range c.want {
+			if got := origins.site(host, visit.Secure); got != want {
+				t.Errorf("%s, %s: got %q, want %q", name, host, got, want)
+			}
+			if got := origins.of(host, visit.Secure); got != "" {
+				t.Errorf("%s, %s: got %q for letters, want none", name, host, got)
+			}
+		}
+	}
+}
+
 // Another site's host is not this one's.
 func TestOriginsAreOfOneSite(t *testing.T) {
 	app, err := provision(t, "a.example.com {\n\tnightlatch\n}\nb.example.com {\n\tnightlatch\n}")

@@ -24,26 +24,30 @@ import (
 // Three things it cannot see. A handler that returns without having written anything leaves the headers to the server, so the caller
 // calls visit.StripSetCookies on them after the handler. A handler that hijacks first and then writes the head of the response itself is
 // on its own; Caddy's reverse_proxy does not. Trailers are left alone, since browsers take no cookie from them.
-func GuardResponse(ctx context.Context, w http.ResponseWriter) http.ResponseWriter {
-	return &guard{ResponseWriter: w, ctx: ctx}
+func GuardResponse(ctx context.Context, w http.ResponseWriter) *Guard {
+	return &Guard{ResponseWriter: w, ctx: ctx}
 }
 
-type guard struct {
+// Guard is the writer of GuardResponse.
+type Guard struct {
 	http.ResponseWriter
 	ctx  context.Context
 	sent bool // the final headers
 }
 
-// Unwrap is for http.ResponseController.
-func (g *guard) Unwrap() http.ResponseWriter { return g.ResponseWriter }
+// Sent tells whether the application has answered: the headers have left.
+func (g *Guard) Sent() bool { return g.sent }
 
-func (g *guard) WriteHeader(status int) {
+// Unwrap is for http.ResponseController.
+func (g *Guard) Unwrap() http.ResponseWriter { return g.ResponseWriter }
+
+func (g *Guard) WriteHeader(status int) {
 	visit.StripSetCookies(g.Header())
 	g.sent = g.sent || status >= 200 || status == http.StatusSwitchingProtocols
 	g.ResponseWriter.WriteHeader(status)
 }
 
-func (g *guard) Write(p []byte) (int, error) {
+func (g *Guard) Write(p []byte) (int, error) {
 	if g.ctx.Err() != nil {
 		return 0, context.Cause(g.ctx)
 	}
@@ -51,7 +55,7 @@ func (g *guard) Write(p []byte) (int, error) {
 	return g.ResponseWriter.Write(p)
 }
 
-func (g *guard) WriteString(s string) (int, error) {
+func (g *Guard) WriteString(s string) (int, error) {
 	if g.ctx.Err() != nil {
 		return 0, context.Cause(g.ctx)
 	}
@@ -64,7 +68,7 @@ const atOnce = 1 << 20
 
 // ReadFrom hands the reader to the writer below, a piece at a time. That one may let the kernel copy a file to the socket, which it can
 // when the file is behind one limit and no more.
-func (g *guard) ReadFrom(r io.Reader) (total int64, err error) {
+func (g *Guard) ReadFrom(r io.Reader) (total int64, err error) {
 	g.beforeHeaders()
 	limit, limited := r.(*io.LimitedReader)
 	if !limited {
@@ -85,19 +89,19 @@ func (g *guard) ReadFrom(r io.Reader) (total int64, err error) {
 	return total, nil
 }
 
-func (g *guard) Flush() { g.FlushError() }
+func (g *Guard) Flush() { g.FlushError() }
 
 // FlushError is what http.ResponseController calls.
-func (g *guard) FlushError() error {
+func (g *Guard) FlushError() error {
 	g.beforeHeaders()
 	return http.NewResponseController(g.ResponseWriter).Flush()
 }
 
-func (g *guard) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (g *Guard) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(g.ResponseWriter).Hijack()
 }
 
-func (g *guard) Push(target string, options *http.PushOptions) error {
+func (g *Guard) Push(target string, options *http.PushOptions) error {
 	if pusher, ok := g.ResponseWriter.(http.Pusher); ok {
 		return pusher.Push(target, options)
 	}
@@ -105,7 +109,7 @@ func (g *guard) Push(target string, options *http.PushOptions) error {
 }
 
 // beforeHeaders is for what sends the headers by the way.
-func (g *guard) beforeHeaders() {
+func (g *Guard) beforeHeaders() {
 	if !g.sent {
 		g.sent = true
 		visit.StripSetCookies(g.Header())

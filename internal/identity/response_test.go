@@ -213,10 +213,10 @@ func (p *pusher) Push(target string, _ *http.PushOptions) error {
 
 func TestGuardResponsePushes(t *testing.T) {
 	below := &pusher{ResponseWriter: httptest.NewRecorder()}
-	if err := identity.GuardResponse(t.Context(), below).(http.Pusher).Push("/style.css", nil); err != nil || below.pushed != "/style.css" {
+	if err := any(identity.GuardResponse(t.Context(), below)).(http.Pusher).Push("/style.css", nil); err != nil || below.pushed != "/style.css" {
 		t.Errorf("pushed %q, %v; want /style.css", below.pushed, err)
 	}
-	if err := identity.GuardResponse(t.Context(), httptest.NewRecorder()).(http.Pusher).Push("/", nil); !errors.Is(err, http.ErrNotSupported) {
+	if err := any(identity.GuardResponse(t.Context(), httptest.NewRecorder())).(http.Pusher).Push("/", nil); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("where it is not supported: %v; want ErrNotSupported", err)
 	}
 }

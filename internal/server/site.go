@@ -24,15 +24,20 @@ type SiteConfig struct {
 	Rules   []gate.Rule
 	Headers identity.Config
 	Brand   web.Brand    // what the pages show
+	Central *Central     // where people sign in for other sites too; nil: nowhere
 	Now     auth.Clock   // nil: time.Now
 	Log     *slog.Logger // nil: nothing is logged
 }
 
+// Central is what the configuration says of a central portal.
+type Central = portal.Central
+
 // Site guards one site. It is safe for concurrent use.
 type Site struct {
-	portal *portal.Portal
-	gate   *gate.Gate
-	tell   *identity.Teller
+	portal  *portal.Portal
+	gate    *gate.Gate
+	tell    *identity.Teller
+	central *Central
 }
 
 // NewSite makes a Site. It refuses a missing service, and rules and headers that cannot mean what they say.
@@ -45,11 +50,11 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Log: cfg.Log})
+	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Central: cfg.Central, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}
-	return &Site{portal: p, gate: g, tell: teller}, nil
+	return &Site{portal: p, gate: g, tell: teller, central: cfg.Central}, nil
 }
 
 // ErrSessionEnded is the cause for which the context of a request is canceled when its session ends while it runs.
@@ -68,7 +73,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, 
 	}
 	d := s.gate.Check(r, v)
 	if d.Pass {
-		return s.pass(w, r, d.Session, next)
+		return s.pass(w, r, v, d.Session, next)
 	}
 	if d.Reason == gate.MatcherFailed {
 		s.tell.Tell(r, nil) // the caller's error pages may be an application too
@@ -96,7 +101,7 @@ func isOurs(v visit.Visit) bool { return strings.HasPrefix(v.URL.Path, visit.Pre
 // What is told and taken away goes into the request that we were given, not into a copy: where next fails, the caller's error pages
 // get that one, and they may be an application too. For the same reason no cookie of ours stays among the headers of an answer that
 // next left to the caller.
-func (s *Site) pass(w http.ResponseWriter, r *http.Request, session *auth.Session, next Next) error {
+func (s *Site) pass(w http.ResponseWriter, r *http.Request, v visit.Visit, session *auth.Session, next Next) error {
 	s.tell.Tell(r, session)
 	if session != nil {
 		ctx, cancel := context.WithCancelCause(r.Context())
@@ -105,7 +110,16 @@ func (s *Site) pass(w http.ResponseWriter, r *http.Request, session *auth.Sessio
 		defer stop()
 		r = r.WithContext(ctx)
 	}
-	err := next(identity.GuardResponse(r.Context(), w), r, session)
+	guard := identity.GuardResponse(r.Context(), w)
+	err := next(guard, r, session)
 	visit.StripSetCookies(w.Header())
+	if err == nil && !guard.Sent() && s.isPortal(v) && r.Method == http.MethodGet && v.URL.Path == "/" {
+		web.See(w, visit.Prefix+"account") // nothing else is there: whoever has signed in at the portal itself is not shown an empty page
+	}
 	return err
+}
+
+// isPortal tells whether a visit is to the central portal.
+func (s *Site) isPortal(v visit.Visit) bool {
+	return s.central != nil && v.Site == s.central.Origin
 }

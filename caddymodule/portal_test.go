@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+const threeSites = `{
+	nightlatch {
+		portal https://auth.example.com
+		cookie_domain example.com
+	}
+}
+auth.example.com {
+	nightlatch
+}
+*.example.com {
+	nightlatch
+}
+wiki.example.net:8443 {
+	nightlatch
+}
+plain.example.org {
+	respond "not ours"
+}`
+
+// OR-1, P35, P36: the portal leads to the sites of the configuration, by scheme, host and port, and to nothing else.
+func TestSitesOfThePortal(t *testing.T) {
+	app, err := provision(t, threeSites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for origin, want := range map[string]struct{ known, shares bool }{
+		"https://app.example.com":           {true, true},
+		"https://wiki.example.net:8443":     {true, false},
+		"https://wiki.example.net":          {},
+		"http://wiki.example.net:8443":      {},
+		"http://app.example.com":            {},
+		"https://plain.example.org":         {},
+		"https://evil.test":                 {},
+		"https://evil-example.com":          {},
+		"https://app.example.com.evil.test": {},
+		"https://app.example.com/":          {},
+		"https://app.example.com:443":       {},
+		"https://app.example.com:8443":      {},
+		"https://user@app.example.com":      {},
+		"https://APP.example.com":           {},
+		"https://app.example.com.":          {},
+		"HTTPS://app.example.com":           {},
+		"https:app.example.com":             {},
+		"//app.example.com":                 {},
+		"app.example.com":                   {},
+		"javascript://app.example.com":      {},
+		"https://":                          {},
+		"":                                  {},
+	} {
+		if known, shares := app.knowsSite(origin); known != want.known || shares != want.shares {
+			t.Errorf("%q: got %v, %v; want %+v", origin, known, shares, want)
+		}
+	}
+}
+
+// What a visit knows of the portal: nothing at the portal itself and where no site can be told.
+func TestVisitsOfSites(t *testing.T) {
+	app, err := provision(t, threeSites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]visit.Visit{
+		"auth.example.com":      {Site: "https://auth.example.com", Domain: "example.com"},
+		"app.example.com":       {Site: "https://app.example.com", Domain: "example.com", Portal: "https://auth.example.com"},
+		"wiki.example.net:8443": {Site: "https://wiki.example.net:8443", Portal: "https://auth.example.com"},
+		"elsewhere.test":        {},
+	} {
+		got := app.locate(visit.Visit{Host: visit.HostName(host), Transport: visit.Secure}, app.known(), host)
+		if got.Site != want.Site || got.Domain != want.Domain || got.Portal != want.Portal {
+			t.Errorf("%s: got site %q, domain %q, portal %q; want %+v", host, got.Site, got.Domain, got.Portal, want)
+		}
+	}
+}
+
+func TestPortalWithoutASite(t *testing.T) {
+	for name, c := range map[string]struct{ sites, want string }{
+		"none":        {"app.example.com {\n\tnightlatch\n}", "no site with nightlatch has the host auth.example.com"},
+		"by name":     {"auth.example.com {\n\tnightlatch\n}", ""},
+		"by pattern":  {"*.example.com {\n\tnightlatch\n}", ""},
+		"by any host": {":9080 {\n\tnightlatch\n}", ""},
+	} {
+		app, err := provision(t, "{\n\tnightlatch {\n\t\tportal https://auth.example.com\n\t}\n}\n"+c.sites)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := app.checkPortalSite(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
