@@ -39,6 +39,7 @@ type tab struct {
 	t        *testing.T
 	ctx      context.Context
 	origin   string
+	others   []string // origins that it may go to as well
 	scripts  bool
 	past     int64 // how many earlier codes of an authenticator the site takes
 	window   viewport
@@ -91,21 +92,21 @@ const takeSnapshot = `(() => {
 	};
 })()`
 
-// newTab opens a browser window of its own on the site.
-func newTab(t *testing.T, origin string) *tab {
+// newTab opens a browser window of its own on the site, which may lead to other ones.
+func newTab(t *testing.T, origin string, others ...string) *tab {
 	t.Helper()
-	return openTab(t, origin, chromedp.WithNewBrowserContext())
+	return openTab(t, chromedp.WithNewBrowserContext(), origin, others...)
 }
 
 // secondTab opens another tab of the same person, with the same cookies.
 func (b *tab) secondTab() *tab {
 	b.t.Helper()
-	return openTab(b.t, b.origin, chromedp.WithExistingBrowserContext(chromedp.FromContext(b.ctx).BrowserContextID))
+	return openTab(b.t, chromedp.WithExistingBrowserContext(chromedp.FromContext(b.ctx).BrowserContextID), b.origin, b.others...)
 }
 
-func openTab(t *testing.T, origin string, window chromedp.ContextOption) *tab {
+func openTab(t *testing.T, window chromedp.ContextOption, origin string, others ...string) *tab {
 	t.Helper()
-	b := &tab{t: t, origin: origin, scripts: true, past: 1}
+	b := &tab{t: t, origin: origin, others: others, scripts: true, past: 1}
 	var cancel context.CancelFunc
 	b.ctx, cancel = chromedp.NewContext(chromium(t), window, chromedp.WithListener(b.listen))
 	t.Cleanup(func() {
@@ -141,7 +142,7 @@ func (b *tab) listen(ev any) {
 	switch ev := ev.(type) {
 	case *network.EventRequestWillBeSent:
 		u := ev.Request.URL
-		ours := u == b.origin || strings.HasPrefix(u, b.origin+"/")
+		ours := slices.ContainsFunc(append(b.others, b.origin), func(o string) bool { return u == o || strings.HasPrefix(u, o+"/") })
 		if !ours && !strings.HasPrefix(u, "data:") && !strings.HasPrefix(u, "blob:"+b.origin) {
 			b.problems = append(b.problems, "a request to somewhere else: "+u)
 		}
