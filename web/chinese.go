@@ -20,6 +20,7 @@ var chinese = words{
 		UserName:      "用户名",
 		Password:      "密码",
 		KeepSignedIn:  "在此设备上保持登录",
+		SignInFor:     "之后您将前往 %s。",
 		SignInButton:  "登录",
 		SignedInAs:    "正在登录",
 		WhoseAccount:  "账户：",

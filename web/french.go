@@ -20,6 +20,7 @@ var french = words{
 		UserName:      "Nom d’utilisateur",
 		Password:      "Mot de passe",
 		KeepSignedIn:  "Rester connecté sur cet appareil",
+		SignInFor:     "Ensuite, vous continuez vers %s.",
 		SignInButton:  "Se connecter",
 		SignedInAs:    "Connexion en tant que",
 		WhoseAccount:  "Compte\u00a0:",

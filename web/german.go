@@ -19,6 +19,7 @@ var german = words{
 		UserName:      "Benutzername",
 		Password:      "Passwort",
 		KeepSignedIn:  "Auf diesem Gerät angemeldet bleiben",
+		SignInFor:     "Danach geht es weiter zu %s.",
 		SignInButton:  "Anmelden",
 		SignedInAs:    "Anmeldung als",
 		WhoseAccount:  "Konto:",

@@ -19,6 +19,7 @@ var japanese = words{
 		UserName:      "ユーザー名",
 		Password:      "パスワード",
 		KeepSignedIn:  "この端末でサインインしたままにする",
+		SignInFor:     "その後 %s へ進みます。",
 		SignInButton:  "サインイン",
 		SignedInAs:    "サインインするユーザー",
 		WhoseAccount:  "アカウント：",

@@ -46,7 +46,8 @@ type SignIn struct {
 	Name     string
 	Remember bool
 	ReturnTo string
-	Forgot   bool // offers a new password by mail
+	Forgot   bool   // offers a new password by mail
+	Site     string // the host of another site that the person goes on to; empty: this one
 }
 
 // SecondFactor asks for a code by one of the ways of a person.

@@ -20,6 +20,7 @@ var portuguese = words{
 		UserName:      "Nome de usuário",
 		Password:      "Senha",
 		KeepSignedIn:  "Manter-me conectado neste dispositivo",
+		SignInFor:     "Depois disso você segue para %s.",
 		SignInButton:  "Entrar",
 		SignedInAs:    "Entrando como",
 		WhoseAccount:  "Conta:",

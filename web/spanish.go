@@ -20,6 +20,7 @@ var spanish = words{
 		UserName:      "Nombre de usuario",
 		Password:      "Contraseña",
 		KeepSignedIn:  "Mantener la sesión iniciada en este dispositivo",
+		SignInFor:     "Después continuará a %s.",
 		SignInButton:  "Iniciar sesión",
 		SignedInAs:    "Iniciando sesión como",
 		WhoseAccount:  "Cuenta:",

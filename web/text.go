@@ -15,6 +15,7 @@ const (
 	UserName      Message = "user-name"
 	Password      Message = "password"
 	KeepSignedIn  Message = "sign-in.keep"
+	SignInFor     Message = "sign-in.for" // with the host of another site
 	SignInButton  Message = "sign-in.button"
 	SignedInAs    Message = "signed-in-as"
 	WhoseAccount  Message = "whose-account" // the same for somebody who is signed in

@@ -34,7 +34,7 @@ var full = []Page{
 	ChooseLanguage{example, "/app"},
 	Notice{example, "Title", "Text", "/link?a=b", "Link"},
 	GoOn{example, "/_nightlatch/continue?site=x&return_to=%2F", "app.example.net"},
-	SignIn{example, Form{"token", "problem"}, "alice", true, "/app?x=1", true},
+	SignIn{example, Form{"token", "problem"}, "alice", true, "/app?x=1", true, "app.example.net"},
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[0], nil, ways[1:], true, true, true, month, true, "token"},
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[1], nil, ways[2:], true, true, true, month, true, "token"},
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[2], &Sent{"webhook", "sms", "••• 67", time.Unix(1e9, 0), false}, ways, true, true, true, time.Hour, true, "token"},

@@ -56,7 +56,7 @@ func signIn(q *request) {
 func (q *request) signInPage(typed auth.Credentials, problem string) web.Page {
 	return web.SignIn{
 		Frame: q.frame(), Form: q.formFor(signInForm, problem), Name: typed.Name, Remember: typed.Remember, ReturnTo: typed.ReturnTo,
-		Forgot: q.auth.Settings().Mail,
+		Forgot: q.auth.Settings().Mail, Site: q.siteBehind(typed.ReturnTo),
 	}
 }
 
