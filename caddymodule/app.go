@@ -3,7 +3,9 @@
 
 // Package caddymodule is Nightlatch as Caddy sees it: the app "nightlatch" (app.go), the handler "http.handlers.nightlatch"
 // (handler.go, rule.go, visit.go), their Caddyfile syntax (caddyfile.go), the store that outlives reloads (pool.go), what is told of each
-// event (events.go), and the ways in which messages leave (courier.go, smtp.go, webhook.go).
+// event (events.go), and the ways in which messages leave (courier.go, smtp.go, webhook.go). Behind the handler the rest of a configuration
+// has matchers and placeholders (matcher.go, passage.go). The command check follows a request through a configuration that does not run
+// (journey.go) and finds what in it is not behind the handler (open.go, serving.go).
 //
 // It translates and decides little: what a configuration may say, which matchers look at the path, and how far a connection can be
 // trusted. Who may pass is decided in package auth, asked through package server. Nothing outside this package knows Caddy's types.

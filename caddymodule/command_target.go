@@ -175,23 +175,44 @@ func adapt(file, adapter string) ([]byte, error) {
 	return data, nil
 }
 
-// origins lists the protected sites of the configuration. Only provisioned handlers tell what they stand in, so it provisions them, as
-// `caddy validate` does; a configuration that does not come to life here, for want of a file or a module, says nothing.
+// origins lists the protected sites of the configuration. One that does not come to life here, for want of a file or a module, says nothing.
 func (cfg *configuration) origins() []string {
-	if len(cfg.raw.AppsRaw) == 0 {
+	app, err := cfg.provision()
+	if err != nil || app == nil {
 		return nil
 	}
+	return app.origins()
+}
+
+// provision brings the configuration to life as `caddy validate` does: nothing is started, and nothing opened. Only provisioned handlers
+// tell what they stand in. The app is nil where no site is protected. It can be done once.
+//
+// Where `tls internal` wants an authority, Caddy makes one at once: for us in a directory that is gone afterwards, rather than among the
+// files of a server that may run as somebody else.
+func (cfg *configuration) provision() (*App, error) {
+	if len(cfg.raw.AppsRaw) == 0 {
+		return nil, nil
+	}
+	scratch, err := os.MkdirTemp("", "nightlatch-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch)
+	cfg.raw.StorageRaw = caddyconfig.JSONModuleObject(map[string]string{"root": scratch}, "module", "file_system", nil)
 	cfg.raw.Admin = &caddy.AdminConfig{Disabled: true}
 	cfg.raw.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "fatal"}}}}
 	ctx, err := caddy.ProvisionContext(&cfg.raw)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	app, err := ctx.AppIfConfigured("nightlatch")
-	if err != nil {
-		return nil
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return nil, nil
 	}
-	return app.(*App).origins()
+	if err != nil {
+		return nil, err
+	}
+	return app.(*App), nil
 }
 
 // running returns a Client for the server whose admin endpoint is at addr, in Caddy's notation. It has been reached once; an error for

@@ -50,6 +50,10 @@ type Rule struct {
 	// With `require`: how old the proofs may be, one minute to 365 days. After that the person is asked again, and keeps the session.
 	// Default: as old as the session.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// For whoever asks what the rule does; loading the matchers clears what they were made from.
+	written string
+	doubted []doubt // where one of them holds, the rule does not match
 }
 
 var (
@@ -190,6 +194,7 @@ func canonicalJSON(v any) string {
 // compile makes the rule into one of the gate's. byDefault is the rule for what no other one matches.
 func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 	rule := *r.gated()
+	r.written = rule.Text
 	if r.isDefault() {
 		return rule, nil
 	}
@@ -207,6 +212,7 @@ func (r *Rule) compile(ctx caddy.Context, byDefault *Rule) (gate.Rule, error) {
 		return rule, fmt.Errorf("loading matchers: %w", err)
 	}
 	if opens {
+		r.doubted = doubts
 		demandExactCase(sets, paths)
 	}
 	rule.Match = careful(sets.AnyMatchWithError, doubts, opens)
