@@ -315,6 +315,13 @@ var chinese = words{
 		RuleFailedTitle:           "无法判定此请求",
 		RuleFailed:                "本网站的一条规则执行失败，因此没有执行任何操作。请告知本网站的管理员。",
 
+		ForProxiesTitle:   "仅供代理使用",
+		ForProxies:        "只有本服务器信任的代理才能在此查询。本网站的管理员可在 Nightlatch 的日志中查看详情。",
+		BadQuestionTitle:  "无法检查此请求",
+		BadQuestion:       "本网站前面的代理没有明确说明所查询的是哪个请求，因此没有执行任何操作。本网站的管理员可在 Nightlatch 的日志中查看详情。",
+		NotProtectedTitle: "本网站尚未设置",
+		NotProtected:      "本网站前面的代理所查询的地址不在 Nightlatch 的保护范围内，因此没有执行任何操作。请告知本网站的管理员。",
+
 		LanguageTitle: "选择语言",
 		LanguageWhy:   "已打开的页面在重新加载后会切换语言。",
 		LanguageLink:  "语言：%s",

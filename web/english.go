@@ -313,6 +313,13 @@ var english = words{
 		RuleFailedTitle:           "This request could not be judged",
 		RuleFailed:                "A rule of this site failed, so nothing was done. Tell whoever runs this site.",
 
+		ForProxiesTitle:   "For proxies only",
+		ForProxies:        "Only a proxy that this server trusts may ask here. Whoever runs this site finds more in the log of Nightlatch.",
+		BadQuestionTitle:  "This request could not be checked",
+		BadQuestion:       "The proxy in front of this site did not say clearly which request it asks about, so nothing was done. Whoever runs this site finds more in the log of Nightlatch.",
+		NotProtectedTitle: "Nothing is set up for this site",
+		NotProtected:      "The proxy in front of this site asks about an address that Nightlatch was not told to protect, so nothing was done. Tell whoever runs this site.",
+
 		LanguageTitle: "Choose a language",
 		LanguageWhy:   "Pages that are open already change when you load them again.",
 		LanguageLink:  "Language: %s",

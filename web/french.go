@@ -315,6 +315,13 @@ var french = words{
 		RuleFailedTitle:           "Cette demande n’a pas pu être jugée",
 		RuleFailed:                "Une règle de ce site a échoué\u202f; rien n’a donc été fait. Prévenez les responsables de ce site.",
 
+		ForProxiesTitle:   "Réservé aux proxys",
+		ForProxies:        "Seul un proxy auquel ce serveur fait confiance peut interroger cette adresse. Les responsables de ce site en trouvent plus dans le journal de Nightlatch.",
+		BadQuestionTitle:  "Cette demande n’a pas pu être vérifiée",
+		BadQuestion:       "Le proxy placé devant ce site n’a pas dit clairement sur quelle demande il interroge\u202f; rien n’a donc été fait. Les responsables de ce site en trouvent plus dans le journal de Nightlatch.",
+		NotProtectedTitle: "Rien n’est configuré pour ce site",
+		NotProtected:      "Le proxy placé devant ce site interroge sur une adresse que Nightlatch n’a pas été chargé de protéger\u202f; rien n’a donc été fait. Prévenez les responsables de ce site.",
+
 		LanguageTitle: "Choisir une langue",
 		LanguageWhy:   "Les pages déjà ouvertes changent de langue quand vous les rechargez.",
 		LanguageLink:  "Langue\u00a0: %s",

@@ -314,6 +314,13 @@ var german = words{
 		RuleFailedTitle:           "Diese Anfrage konnte nicht beurteilt werden",
 		RuleFailed:                "Eine Regel dieser Website ist fehlgeschlagen, deshalb wurde nichts getan. Melden Sie es den Betreibern dieser Website.",
 
+		ForProxiesTitle:   "Nur für Proxys",
+		ForProxies:        "Hier darf nur ein Proxy fragen, dem dieser Server vertraut. Die Betreiber dieser Website finden mehr im Protokoll von Nightlatch.",
+		BadQuestionTitle:  "Diese Anfrage konnte nicht geprüft werden",
+		BadQuestion:       "Der Proxy vor dieser Website hat nicht eindeutig gesagt, nach welcher Anfrage er fragt, deshalb wurde nichts getan. Die Betreiber dieser Website finden mehr im Protokoll von Nightlatch.",
+		NotProtectedTitle: "Für diese Website ist nichts eingerichtet",
+		NotProtected:      "Der Proxy vor dieser Website fragt nach einer Adresse, die Nightlatch nicht schützen soll, deshalb wurde nichts getan. Melden Sie es den Betreibern dieser Website.",
+
 		LanguageTitle: "Sprache wählen",
 		LanguageWhy:   "Seiten, die schon offen sind, wechseln die Sprache, wenn Sie sie neu laden.",
 		LanguageLink:  "Sprache: %s",

@@ -315,6 +315,13 @@ var portuguese = words{
 		RuleFailedTitle:           "Esta solicitação não pôde ser avaliada",
 		RuleFailed:                "Uma regra deste site falhou, então nada foi feito. Avise os responsáveis por este site.",
 
+		ForProxiesTitle:   "Somente para proxies",
+		ForProxies:        "Só um proxy em que este servidor confia pode perguntar aqui. Os responsáveis por este site encontram mais no registro do Nightlatch.",
+		BadQuestionTitle:  "Esta solicitação não pôde ser verificada",
+		BadQuestion:       "O proxy à frente deste site não disse claramente sobre qual solicitação pergunta, então nada foi feito. Os responsáveis por este site encontram mais no registro do Nightlatch.",
+		NotProtectedTitle: "Nada está configurado para este site",
+		NotProtected:      "O proxy à frente deste site pergunta sobre um endereço que o Nightlatch não foi encarregado de proteger, então nada foi feito. Avise os responsáveis por este site.",
+
 		LanguageTitle: "Escolha um idioma",
 		LanguageWhy:   "As páginas já abertas mudam de idioma quando você as recarrega.",
 		LanguageLink:  "Idioma: %s",

@@ -21,14 +21,15 @@ type NotSent struct {
 }
 
 // GRPC answers a gRPC client with a status and no message (the "Trailers-Only" of the gRPC protocol over HTTP/2). HTTP itself says
-// 200: to a client any other status is a broken server, whose answer it does not read.
-func GRPC(w http.ResponseWriter, contentType string, status int, message string) {
+// 200: to many clients any other status is a broken server, whose answer they do not read. Where a proxy takes 200 for leave to pass,
+// httpStatus has to be another one; clients that do not read the answer then make the same status of it, by the table of gRPC.
+func GRPC(w http.ResponseWriter, httpStatus int, contentType string, status int, message string) {
 	h := w.Header()
 	secure(h)
 	h.Set("Content-Type", contentType)
 	h.Set("Grpc-Status", strconv.Itoa(status))
 	h.Set("Grpc-Message", percentEncode(message))
-	w.WriteHeader(http.StatusOK)
+	w.WriteHeader(httpStatus)
 }
 
 // percentEncode writes text as a grpc-message: printable ASCII but for the percent sign, and the rest by its bytes.

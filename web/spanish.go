@@ -315,6 +315,13 @@ var spanish = words{
 		RuleFailedTitle:           "Esta solicitud no se pudo evaluar",
 		RuleFailed:                "Una regla de este sitio falló, así que no se hizo nada. Avise a los responsables de este sitio.",
 
+		ForProxiesTitle:   "Solo para proxies",
+		ForProxies:        "Aquí solo puede preguntar un proxy en el que confíe este servidor. Los responsables de este sitio encontrarán más información en el registro de Nightlatch.",
+		BadQuestionTitle:  "Esta solicitud no se pudo comprobar",
+		BadQuestion:       "El proxy situado delante de este sitio no dijo con claridad por qué solicitud pregunta, así que no se hizo nada. Los responsables de este sitio encontrarán más información en el registro de Nightlatch.",
+		NotProtectedTitle: "No hay nada configurado para este sitio",
+		NotProtected:      "El proxy situado delante de este sitio pregunta por una dirección que Nightlatch no tiene encargo de proteger, así que no se hizo nada. Avise a los responsables de este sitio.",
+
 		LanguageTitle: "Elegir un idioma",
 		LanguageWhy:   "Las páginas que ya están abiertas cambian de idioma cuando las recarga.",
 		LanguageLink:  "Idioma: %s",

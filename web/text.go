@@ -361,6 +361,14 @@ const (
 	TooEarlyTitle             Message = "too-early.title"
 	RuleFailedTitle           Message = "rule-failed.title"
 	RuleFailed                Message = "rule-failed"
+
+	// About a question of a proxy, which mostly nobody reads but who sets the proxy up.
+	ForProxiesTitle   Message = "for-proxies.title"
+	ForProxies        Message = "for-proxies"
+	BadQuestionTitle  Message = "bad-question.title"
+	BadQuestion       Message = "bad-question"
+	NotProtectedTitle Message = "not-protected.title"
+	NotProtected      Message = "not-protected"
 )
 
 // Messages about the language of the pages.

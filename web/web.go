@@ -163,6 +163,13 @@ func Plain(w http.ResponseWriter, r *http.Request, status int, text string) {
 	send(w, r, status, "text/plain; charset=utf-8", []byte(text+"\n"))
 }
 
+// Nothing answers with a status, the headers of a page and no body, for whoever reads no more than that.
+func Nothing(w http.ResponseWriter, status int) {
+	secure(w.Header())
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(status)
+}
+
 func send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

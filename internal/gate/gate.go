@@ -96,6 +96,12 @@ const (
 	TooEarly                    // TLS early data, which somebody may be playing back
 	Unavailable                 // Err says why nobody could be asked who this is
 	ForeignOrigin               // a page of another site opens a WebSocket with this person's cookie
+
+	// What follows is about a question of a proxy, see Proxy.
+	Untrusted   // who asks is no proxy that is trusted
+	Malformed   // the question does not say which request it is about, or says two things
+	Unprotected // the host of the request is not one that this site answers for
+	OwnPath     // the request is for a page of ours, which no proxy lets through or keeps away: it sends it here
 )
 
 // Decision is the answer of Check. Its zero value refuses.

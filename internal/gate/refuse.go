@@ -49,6 +49,13 @@ var (
 	tooEarly      = refusal{http.StatusTooEarly, "too-early", web.TooEarlyTitle, web.TooEarly, grpcUnavailable}
 	unavailable   = refusal{http.StatusServiceUnavailable, "unavailable", web.UnavailableTitle, web.Unavailable, grpcUnavailable}
 	foreignOrigin = refusal{http.StatusForbidden, "foreign-origin", web.OtherSiteTitle, web.OtherSite, grpcPermissionDenied}
+
+	untrusted   = refusal{http.StatusForbidden, "untrusted-proxy", web.ForProxiesTitle, web.ForProxies, grpcPermissionDenied}
+	malformed   = refusal{http.StatusBadRequest, "bad-question", web.BadQuestionTitle, web.BadQuestion, grpcInvalidArgument}
+	unprotected = refusal{http.StatusForbidden, "not-protected", web.NotProtectedTitle, web.NotProtected, grpcPermissionDenied}
+	// ruleFailed is for a proxy what matcherFailed is for a visitor. Some proxies can be told to let everything pass while the answers are
+	// 5xx (failure_mode_allow of Envoy), and a matcher may fail at what a visitor sends.
+	ruleFailed = refusal{http.StatusForbidden, "rule-failed", web.RuleFailedTitle, web.RuleFailed, grpcPermissionDenied}
 )
 
 // refusal finds what to say about a decision. What has no place in the table is forbidden.
@@ -68,6 +75,14 @@ func (d *Decision) refusal() *refusal {
 		return &unavailable
 	case ForeignOrigin:
 		return &foreignOrigin
+	case Untrusted:
+		return &untrusted
+	case Malformed:
+		return &malformed
+	case Unprotected:
+		return &unprotected
+	case OwnPath:
+		return &closed
 	}
 	switch {
 	case d.Verdict == auth.SignIn:
@@ -97,13 +112,18 @@ func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d D
 	}
 	web.LeaveUnread(w, r)
 	what := d.refusal()
-	sender := dialectOf(r)
-	if sender == grpc {
-		web.GRPC(w, grpcType(r), what.grpc, web.Say(r, what.title))
+	if dialectOf(r) == grpc {
+		web.GRPC(w, http.StatusOK, grpcType(r), what.grpc, web.Say(r, what.title))
 		return
 	}
+	g.tell(w, r, v, what, &d)
+}
+
+// tell answers whoever does not speak gRPC.
+func (g *Gate) tell(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision) {
+	sender := dialectOf(r)
 	if what.status == http.StatusUnauthorized && sender == navigation {
-		web.See(w, d.address(returnTo(v.URL)))
+		web.See(w, d.address(v, returnTo(v.URL)))
 		return
 	}
 	switch h := w.Header(); what.status {
@@ -115,18 +135,18 @@ func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d D
 		h.Set("Retry-After", retryAfter)
 	}
 	if sender == program {
-		g.problem(w, r, what, &d)
+		g.problem(w, r, v, what, d)
 		return
 	}
-	g.page(w, r, v, what, &d)
+	g.page(w, r, v, what, d)
 }
 
 // problem answers a program. sign_in_url leads nowhere in particular after the sign-in: the address of the request is that of some
 // data, and where the person was only the page knows that asked for it.
-func (g *Gate) problem(w http.ResponseWriter, r *http.Request, what *refusal, d *Decision) {
+func (g *Gate) problem(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision) {
 	p := web.ProblemDetails{Type: what.problem, Title: web.Say(r, what.title), Detail: web.Say(r, what.text)}
 	if what.status == http.StatusUnauthorized {
-		p.SignInURL = d.address("")
+		p.SignInURL = d.address(v, "")
 	}
 	web.Problem(w, r, what.status, p)
 }
@@ -136,12 +156,12 @@ func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 	case &signIn:
 		web.Write(w, r, what.status, web.NotSent{
 			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotSent),
-			Link: d.address(""), LinkText: web.Say(r, web.SignInButton),
+			Link: d.address(v, ""), LinkText: web.Say(r, web.SignInButton),
 		})
 	case &proveMore, &stepUp:
 		web.Write(w, r, what.status, web.NotSent{
 			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotProven),
-			Link: d.address(""), LinkText: web.Say(r, web.ContinueButton),
+			Link: d.address(v, ""), LinkText: web.Say(r, web.ContinueButton),
 		})
 	default:
 		frame := web.Frame{Brand: g.brand}
@@ -150,15 +170,15 @@ func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 		}
 		n := web.Notice{Frame: frame, Title: web.Say(r, what.title), Text: web.Say(r, what.text)}
 		if what == &forbidden {
-			n.Link, n.LinkText = visit.Prefix+"account", web.Say(r, web.ToAccount)
+			n.Link, n.LinkText = v.Pages+visit.Prefix+"account", web.Say(r, web.ToAccount)
 		}
 		web.Write(w, r, what.status, n)
 	}
 }
 
-// address is the page where a person proves what is missing. It is a path on this host, never built from the Host header (OR-7).
-// The requirement in it only tells the page what to ask for; when the person comes back, Check judges by the rules again.
-func (d *Decision) address(returnTo string) string {
+// address is the page where a person proves what is missing. It is a path on this host, never built from the Host header (OR-7), or
+// under the origin that the visit names. The requirement in it only tells the page what to ask for; when the person comes back, Check judges by the rules again.
+func (d *Decision) address(v visit.Visit, returnTo string) string {
 	page, asks := "sudo", true
 	switch {
 	case d.Session == nil:
@@ -166,7 +186,8 @@ func (d *Decision) address(returnTo string) string {
 	case d.Verdict == auth.ProveMore && !d.Session.Enrolled:
 		page, asks = "two-factor/enable", false
 	}
-	b := append(make([]byte, 0, 128), visit.Prefix...)
+	b := append(make([]byte, 0, 160), v.Pages...)
+	b = append(b, visit.Prefix...)
 	b = append(b, page...)
 	between := byte('?')
 	parameter := func(name string) {

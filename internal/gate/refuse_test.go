@@ -395,7 +395,7 @@ func FuzzReturnTo(f *testing.F) {
 		if to == "" || to[0] != '/' || strings.HasPrefix(to, "//") || strings.HasPrefix(to, `/\`) || len(to) > maxReturnTo {
 			t.Errorf("%q: a browser may be led elsewhere by %q", target, to)
 		}
-		location := (&Decision{}).address(to)
+		location := (&Decision{}).address(visit.Visit{}, to)
 		for _, c := range []byte(location) {
 			if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\#", c) >= 0 {
 				t.Fatalf("%q: Location %q holds %q", target, location, c)

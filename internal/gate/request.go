@@ -39,9 +39,10 @@ func extendedConnect(r *http.Request) bool {
 	return false
 }
 
-// upgrades tells whether a request asks to become something else than HTTP. In a browser that is always a WebSocket.
+// upgrades tells whether a request asks to become something else than HTTP. In a browser that is always a WebSocket. A proxy that asks
+// about a request may have dropped Upgrade, which is for one connection, and not the key, which is for both ends.
 func upgrades(r *http.Request) bool {
-	return len(r.Header["Upgrade"]) > 0 || r.Method == http.MethodConnect
+	return len(r.Header["Upgrade"]) > 0 || len(r.Header["Sec-Websocket-Key"]) > 0 || r.Method == http.MethodConnect
 }
 
 // early tells whether a request that may change something came as TLS early data (RFC 8470), which whoever recorded it can send

@@ -109,6 +109,39 @@ func (t *Teller) groups(s *auth.Session) string {
 	return s.GroupList
 }
 
+// Answer writes what Tell would make of the visitor's headers into the header of the answer to a proxy that asked about a request, and
+// that serves the application itself (forward-auth). It is complete as the header of an answer without a body.
+//
+// Each of our headers is there, empty where the session has no value and where there is no session: a proxy that copies only what it
+// finds would leave the visitor's own line to the application (FA-14, ID-4; Caddy CVE-2026-30851). What else claims somebody, the
+// proxy has to take away, since nothing in an answer can. Cookie holds the visitor's cookies without ours, for proxies that put it in
+// the place of the visitor's (ID-12). No cache may keep any of it for another visitor or another request (FA-13).
+func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session) {
+	if s == nil {
+		s = nobody
+	}
+	values := &[...]string{
+		s.Name, s.FullName, s.Email, t.groups(s),
+		visit.OtherCookies(visitor), "no-store", "Cookie, Authorization", "0",
+	}
+	for i, name := range t.names {
+		if name == "" {
+			continue
+		}
+		if !sendable(values[i]) {
+			values[i] = ""
+		}
+		answer[name] = values[i : i+1 : i+1]
+	}
+	for i, name := range [...]string{"Cookie", "Cache-Control", "Vary", "Content-Length"} {
+		i += len(t.names)
+		answer[name] = values[i : i+1 : i+1]
+	}
+}
+
+// nobody is who a request is from that a rule skips.
+var nobody = new(auth.Session)
+
 // sendable tells whether there is a value and it can stand in a header (RFC 9110 §5.5).
 func sendable(value string) bool {
 	for i := range len(value) {

@@ -42,11 +42,7 @@ type Site struct {
 
 // NewSite makes a Site. It refuses a missing service, and rules and headers that cannot mean what they say.
 func NewSite(cfg SiteConfig) (*Site, error) {
-	teller, err := identity.New(cfg.Headers)
-	if err != nil {
-		return nil, err
-	}
-	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: cfg.Brand, Log: cfg.Log})
+	g, teller, err := cfg.gate()
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +51,18 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 		return nil, err
 	}
 	return &Site{portal: p, gate: g, tell: teller, central: cfg.Central}, nil
+}
+
+func (cfg *SiteConfig) gate() (*gate.Gate, *identity.Teller, error) {
+	teller, err := identity.New(cfg.Headers)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: cfg.Brand, Log: cfg.Log})
+	if err != nil {
+		return nil, nil, err
+	}
+	return g, teller, nil
 }
 
 // ErrSessionEnded is the cause for which the context of a request is canceled when its session ends while it runs.

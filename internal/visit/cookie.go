@@ -155,6 +155,22 @@ func StripCookies(h http.Header) {
 	h["Cookie"] = kept
 }
 
+// OtherCookies is what StripCookies would leave of the cookies of a request, in one line. The header is not changed.
+func OtherCookies(h http.Header) string {
+	lines := h["Cookie"]
+	if len(lines) == 1 {
+		rest, _ := withoutOurs(lines[0])
+		return rest
+	}
+	var kept []string
+	for _, line := range lines {
+		if rest, _ := withoutOurs(line); rest != "" {
+			kept = append(kept, rest)
+		}
+	}
+	return strings.Join(kept, "; ")
+}
+
 // StripSetCookies removes from the application's response headers whatever would set, replace or clear one of our cookies. A cookie
 // without a name counts too: browsers send `=nightlatch=x` back as `nightlatch=x` (RFC 6265bis §5.8.3).
 func StripSetCookies(h http.Header) {

@@ -50,4 +50,7 @@ type Visit struct {
 	// Domain is the parent domain whose hosts share the session cookie of the portal, where the configuration says so of this host; mostly
 	// empty. Then there need be no pages of ours on the host itself.
 	Domain string
+	// Pages is the scheme and host in front of the addresses of our pages, where they are not on the host that this request came to;
+	// empty: this host.
+	Pages string
 }
