@@ -276,11 +276,12 @@ func duration(to *caddy.Duration) func(*caddyfile.Dispenser) error {
 //		deny    [<matchers...>]
 //		headers <user> [<name> [<email> [<groups>]]]
 //		preset  <application>
+//		protect <host...> { ... }
 //	}
 //
 // Matchers are the site's own: @name, or a path such as /public/*. The rule without one is the default for what no other rule matches;
 // without any it is `require two_factor`. The first rule that matches decides. In headers, - stands for a header that is not sent.
-// There is either headers or a preset.
+// There is either headers or a preset. The block of protect is at parseProtect.
 func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next()
 	if h.NextArg() {
@@ -288,33 +289,9 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			"rules for parts of it go into its block, as in: skip /public/*", h.Val())
 	}
 	site := new(Handler)
-	var lines []caddyfile.Dispenser // where each rule stands
-	rule := func(parse func(httpcaddyfile.Helper, *Rule) error) func(*caddyfile.Dispenser) error {
-		return func(d *caddyfile.Dispenser) error {
-			r := &Rule{Action: d.Val()}
-			if err := parseMatchers(h, r); err != nil {
-				return err
-			}
-			if err := parse(h, r); err != nil {
-				return err
-			}
-			site.Rules = append(site.Rules, r)
-			lines = append(lines, *d)
-			return nil
-		}
-	}
-	err := words{
-		"require": rule(parseRequire),
-		"skip":    rule(parseMatchersOnly),
-		"deny":    rule(parseMatchersOnly),
-		"headers": parseHeaders(&site.Headers, &site.Preset),
-		"preset":  parsePreset(&site.Preset, &site.Headers),
-	}.parse(h.Dispenser, "nightlatch", "require", "skip", "deny")
+	err := site.Policy.parse(h, "nightlatch", words{"protect": site.parseProtect(h)}, checkAll)
 	if err != nil {
 		return nil, err
-	}
-	if i, err := checkAll(site.Rules); err != nil {
-		return nil, lines[i].WrapErr(err)
 	}
 	return h.NewRoute(nil, site), nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 //   - query: Caddy's matcher fails on a query that Go cannot parse, and applications parse on: "?action=delete&%zz" (PC-21).
 //   - method: methods are compared by the letter, and many frameworks capitalize "post" (PC-20).
 //   - host: "admin.example.com." is the same host to DNS, nginx and Django, and another one to the matcher (PC-11).
+//   - client_ip: nobody has told the address, and the matcher takes that for an address which is in no list (FA-9).
 //
 // Where a rule looks at such a part and it is in doubt, a rule that opens does not match, and one that protects fails the request.
 //
@@ -29,18 +31,26 @@ var doubts = []doubt{
 	{"query", func(r *http.Request) bool {
 		_, err := url.ParseQuery(r.URL.RawQuery)
 		return err != nil
-	}},
-	{"method", func(r *http.Request) bool { return strings.ToUpper(r.Method) != r.Method }},
+	}, twoWays},
+	{"method", func(r *http.Request) bool { return strings.ToUpper(r.Method) != r.Method }, twoWays},
 	{"host", func(r *http.Request) bool {
 		name, _, _ := strings.Cut(r.Host, ":")
 		return strings.HasSuffix(name, ".")
-	}},
+	}, twoWays},
+	{"client_ip", func(r *http.Request) bool {
+		address, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+		_, err := netip.ParseAddr(address)
+		return err != nil
+	}, "is not known"},
 }
 
-// doubt is a part of a request, by the name of its matcher, and whether one request has it in doubt.
+const twoWays = "can be read in two ways"
+
+// doubt is a part of a request, by the name of its matcher, whether one request has it in doubt, and what is said then.
 type doubt struct {
 	part string
 	in   func(*http.Request) bool
+	why  string
 }
 
 // careful wraps the matchers of a rule, with the doubts from lookedAt.
@@ -55,7 +65,7 @@ func careful(match func(*http.Request) (bool, error), doubts []doubt, opens bool
 			case opens:
 				return false, nil
 			default:
-				return false, caddyhttp.Error(http.StatusBadRequest, fmt.Errorf("the %s can be read in two ways, and a rule of the site depends on it", d.part))
+				return false, caddyhttp.Error(http.StatusBadRequest, fmt.Errorf("the %s %s, and a rule of the site depends on it", d.part, d.why))
 			}
 		}
 		return match(r)

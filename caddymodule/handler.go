@@ -17,7 +17,6 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/gate"
-	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
 )
 
@@ -46,49 +45,19 @@ func init() {
 // `{http.nightlatch.session}` | The id of the session, as in events and on the command line; it opens nothing
 // `{http.nightlatch.auth_time}` | When it was proven, in Unix seconds: of password and second factor the older one, as `max_age` counts
 type Handler struct {
-	// What is asked of whom; see there. Without any, every request needs a sign-in with two factors.
-	Rules []*Rule `json:"rules,omitempty"`
+	Policy
 
-	// The request headers that tell the application who it is. They and other well-known identity headers are removed first from
-	// every request, in every spelling, also where a rule skips the sign-in. Default: `Remote-User`, `Remote-Name`, `Remote-Email`
-	// and `Remote-Groups`. When set, a header that is left out is not sent.
-	Headers *Headers `json:"headers,omitempty"`
-
-	// In place of `headers`, the name of an application: it gets the headers that it reads. There are `2fauth`, `calibreweb`,
-	// `filebrowser`, `firefly`, `forgejo`, `freshrss`, `gitea`, `grafana`, `guacamole`, `homeassistant`, `jenkins`, `miniflux`,
-	// `navidrome`, `nexus`, `nextcloud`, `opensearch`, `paperless`, `radicale` and `sogo`. Default: none.
-	Preset string `json:"preset,omitempty"`
+	// Sites that another proxy serves, which asks here about each of their requests: `/_nightlatch/forward-auth/` and `caddy`, `traefik`,
+	// `nginx`, `haproxy` or `envoy`. It needs `trusted_proxies` and `trusted_proxies_strict` on the server. A host that is not named
+	// is refused. Default: none.
+	Protect []*Protected `json:"protect,omitempty"`
 
 	app       *App
 	log       *slog.Logger
 	site      *server.Site
+	forward   *forwardAuth
 	origins   func() hostOrigins // of this site; put together when first asked
 	warnProxy func()
-}
-
-// Headers are names of request headers for the application.
-type Headers struct {
-	// The user name.
-	User string `json:"user,omitempty"`
-	// What the person is called.
-	Name string `json:"name,omitempty"`
-	// The e-mail address.
-	Email string `json:"email,omitempty"`
-	// The groups, separated by commas.
-	Groups string `json:"groups,omitempty"`
-}
-
-// told is what the application is told and by which headers: those of the preset, those that are written out, or the defaults.
-func told(preset string, headers *Headers) (identity.Config, error) {
-	switch {
-	case preset != "" && headers != nil:
-		return identity.Config{}, errors.New("preset and headers both say which headers the application gets: keep one of them")
-	case preset != "":
-		return identity.Preset(preset)
-	case headers != nil:
-		return identity.Config{User: headers.User, Name: headers.Name, Email: headers.Email, Groups: headers.Groups}, nil
-	}
-	return identity.Defaults, nil
 }
 
 // CaddyModule returns the Caddy module information.
@@ -108,31 +77,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	app := mod.(*App)
 	h.app = app
-	rules, err := h.compile(ctx)
-	if err != nil {
-		return err
-	}
-	headers, err := told(h.Preset, h.Headers)
-	if err != nil {
-		return err
-	}
-	for i, r := range h.Rules {
-		for _, word := range r.Methods {
-			if err := app.offers(word); err != nil {
-				return fmt.Errorf("rule %d: %w", i+1, err)
-			}
-		}
-	}
 	h.origins = sync.OnceValue(func() hostOrigins { return app.hostOrigins(h) })
-	h.site, err = server.NewSite(server.SiteConfig{
-		Service: app.Service,
-		Rules:   rules,
-		Headers: headers,
-		Brand:   app.pages,
-		Central: app.central,
-		Log:     h.log,
-	})
+	cfg, err := h.Policy.settings(ctx, app, h.log)
 	if err != nil {
+		return err
+	}
+	if h.site, err = server.NewSite(cfg); err != nil {
+		return err
+	}
+	if h.forward, err = h.provisionForward(ctx, app); err != nil {
 		return err
 	}
 	app.addSite(h.lax())
@@ -142,26 +95,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // lax tells whether a rule lets people in with a password alone.
 func (h *Handler) lax() bool {
-	return slices.ContainsFunc(h.Rules, func(r *Rule) bool { return r.need().Level == auth.LevelPassword })
-}
-
-func (h *Handler) compile(ctx caddy.Context) ([]gate.Rule, error) {
-	if i, err := checkAll(h.Rules); err != nil {
-		return nil, fmt.Errorf("rule %d: %w", i+1, err)
-	}
-	byDefault := defaultOf(h.Rules)
-	var rules []gate.Rule
-	for i, r := range h.Rules {
-		rule, err := r.compile(ctx, byDefault)
-		if err != nil {
-			return nil, fmt.Errorf("rule %d, '%s': %w", i+1, rule.Text, err)
-		}
-		if rule.Action == gate.Skip {
-			h.log.Info("requests pass without a sign-in", "rule", rule.Text)
-		}
-		rules = append(rules, rule)
-	}
-	return rules, nil
+	return h.Policy.lax() || slices.ContainsFunc(h.Protect, func(p *Protected) bool { return p.lax() })
 }
 
 // look warns of what around the handler weakens it.
@@ -217,9 +151,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	// Behind the gate these placeholders are ours alone, whatever another handler has said (ID-17).
 	repl.DeleteByPrefix("http.auth.user.")
 	v := visitOf(r, vars)
-	v = h.app.locate(v, h.origins(), r.Host)
 	h.keepLinkFromLog(r, v, vars)
 	h.warnOfForgeableAddress(r, vars)
+	if proxy, asks := gate.AskedBy(v.URL.Path); asks {
+		h.answer(proxy, w, r, vars)
+		return nil
+	}
+	v = h.app.locate(v, h.origins(), r.Host)
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
 		vars[passedVar] = passage{s}
 		repl.Map(placeholders(s))

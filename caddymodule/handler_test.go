@@ -37,7 +37,8 @@ func newHandler(t testing.TB, b *authtest.Bench, rules ...gate.Rule) *Handler {
 		t.Fatal(err)
 	}
 	known := hostOrigins{secure: map[string]string{"app.example.com": "https://app.example.com"}}
-	return &Handler{app: new(App), site: site, log: slog.New(slog.DiscardHandler), warnProxy: func() {}, origins: func() hostOrigins { return known }}
+	return &Handler{app: new(App), site: site, log: slog.New(slog.DiscardHandler), warnProxy: func() {}, origins: func() hostOrigins { return known },
+		forward: &forwardAuth{log: slog.New(slog.DiscardHandler), served: make(served)}}
 }
 
 // over is a request over TLS, of alice if she has a session.

@@ -140,8 +140,10 @@ func (a *App) knownOrigin() string {
 		return a.Portal
 	}
 	for _, g := range a.guardedSites() {
-		if len(g.hosts) > 0 {
-			return g.at.letterOrigin(g.hosts[0])
+		for _, site := range g.withServed() {
+			if len(site.hosts) > 0 {
+				return site.at.letterOrigin(site.hosts[0])
+			}
 		}
 	}
 	return ""
@@ -222,18 +224,8 @@ func (a *App) hostOrigins(h *Handler) hostOrigins {
 		if h != nil && g.handler != h {
 			continue
 		}
-		for _, host := range g.hosts {
-			if g.at.plain {
-				o.loopback[g.at.authority(host)] = g.at.origin(host)
-				// For requests through a trusted proxy. Where that listens is not told: with another port in Host, nothing is known.
-				usual := listener{usual: caddyhttp.DefaultHTTPSPort}
-				o.secure[usual.authority(host)] = usual.origin(host)
-				continue
-			}
-			o.secure[g.at.authority(host)] = g.at.origin(host)
-		}
-		for _, p := range g.patterns {
-			o.wild = append(o.wild, wildcard{p, g.at})
+		for _, site := range g.withServed() {
+			o.add(site)
 		}
 	}
 	// The host of the portal is known wherever it leads to.
@@ -243,6 +235,22 @@ func (a *App) hostOrigins(h *Handler) hostOrigins {
 		o.loopback[authority] = a.Portal
 	}
 	return o
+}
+
+func (o *hostOrigins) add(g guarded) {
+	for _, host := range g.hosts {
+		if g.at.plain {
+			o.loopback[g.at.authority(host)] = g.at.origin(host)
+			// For requests through a trusted proxy. Where that listens is not told: with another port in Host, nothing is known.
+			usual := listener{usual: caddyhttp.DefaultHTTPSPort}
+			o.secure[usual.authority(host)] = usual.origin(host)
+			continue
+		}
+		o.secure[g.at.authority(host)] = g.at.origin(host)
+	}
+	for _, p := range g.patterns {
+		o.wild = append(o.wild, wildcard{p, g.at})
+	}
 }
 
 // of selects the address for a request, or none. It does not allocate for a host in lower case, which is what browsers send.

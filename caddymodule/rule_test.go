@@ -195,8 +195,8 @@ func TestRulesFromJSONAreChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 			defer cancel()
-			h := &Handler{Rules: c.rules, log: ctx.Slogger()}
-			if _, err := h.compile(ctx); err == nil || !strings.Contains(err.Error(), c.want) {
+			h := &Handler{Policy: Policy{Rules: c.rules}, log: ctx.Slogger()}
+			if _, err := h.compile(ctx, h.log); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}
 		})

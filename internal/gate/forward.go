@@ -199,7 +199,7 @@ func (t *described) check() (*url.URL, error) {
 	switch {
 	case t.scheme != "https" && t.scheme != "http":
 		return nil, errors.New("the scheme is neither http nor https")
-	case !visit.ValidHost(t.host):
+	case !visit.ValidHost(t.host) || strings.HasSuffix(t.host, ":"):
 		return nil, errors.New("the host is no host name")
 	case len(t.method) > maxMethod || !isToken(t.method):
 		return nil, errors.New("the method is none")

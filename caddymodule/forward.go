@@ -1,0 +1,149 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/nightlatch/nightlatch/internal/gate"
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// forwardAuth answers other proxies.
+type forwardAuth struct {
+	served served
+	log    *slog.Logger
+
+	untrusted, malformed, unprotected, failed seldom // when each was last logged
+}
+
+// answer tells a proxy whether the request that it asks about may pass.
+//
+// Only a proxy that Caddy trusts is believed, and of anybody else not even a header is read: whoever could write one could be anybody
+// (FA-1, FA-16; CVE-2026-40575 in a peer). What is refused here is a mistake in the configuration of the proxy or of this server, so
+// the operator is told, and not more often than is of use.
+func (h *Handler) answer(p gate.Proxy, w http.ResponseWriter, question *http.Request, vars map[string]any) {
+	f, ctx := h.forward, question.Context()
+	asked, _ := ctx.Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if trusted, _ := vars[caddyhttp.TrustedProxyVarKey].(bool); !trusted {
+		f.warn(question, &f.untrusted, "a question of forward-auth was refused, since whoever asked is no trusted proxy; if it is yours, "+
+			"add its address to trusted_proxies in the servers option", slog.String("address", asked.RemoteAddr), slog.String("proxy", p.String()))
+		p.Refuse(w, question, gate.Untrusted)
+		return
+	}
+	original, scheme, err := p.Original(question, asked.RequestURI)
+	if err != nil {
+		f.warn(question, &f.malformed, "a question of forward-auth was refused, since it does not say clearly which request it is about; "+
+			"compare the configuration of the proxy with docs/proxies", slog.Any("error", err), slog.String("address", asked.RemoteAddr),
+			slog.String("proxy", p.String()))
+		p.Refuse(w, question, gate.Malformed)
+		return
+	}
+	site := f.served.of(scheme, original.Host)
+	if site == nil {
+		f.warn(question, &f.unprotected, "a question of forward-auth was refused, since it is about a host that is not protected here; if it should be, "+
+			"write protect and the host into the nightlatch block of this site", slog.String("host", original.Host), slog.String("scheme", scheme),
+			slog.String("address", asked.RemoteAddr), slog.String("proxy", p.String()))
+		p.Refuse(w, question, gate.Unprotected)
+		return
+	}
+	original, v := visitorOf(original, scheme, question, vars, asked.RemoteAddr, w)
+	v = h.locateServed(v, scheme, original.Host)
+	h.keepLinkFromLog(original, v, vars)
+	session, err := site.Answer(p, w, question, original, v)
+	if err != nil {
+		f.warn(question, &f.failed, "a question of forward-auth was refused, since a rule failed", slog.Any("error", err), slog.String("host", original.Host))
+	}
+	if session != nil {
+		ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Map(placeholders(session))
+	}
+}
+
+// overTLS stands for a connection that only the proxy has seen.
+var overTLS = &tls.ConnectionState{HandshakeComplete: true}
+
+// visitorOf makes the original request one that Caddy's matchers can look at, and the visit of it. vars are those of the question, and
+// peer is the address of the proxy.
+//
+// The address of the visitor is what the proxy tells in the header of client_ip_headers. Caddy takes the proxy's own where that
+// says nothing; here it is unknown then, since a rule about an address must not be met by the proxy's.
+func visitorOf(original *http.Request, scheme string, question *http.Request, vars map[string]any, peer string, w http.ResponseWriter) (*http.Request, visit.Visit) {
+	srv, _ := question.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	original.RemoteAddr = peer
+	if scheme == "https" {
+		original.TLS = overTLS
+	}
+	original = caddyhttp.PrepareRequest(original, caddy.NewReplacer(), w, srv)
+	v := visit.Visit{URL: original.URL, Host: visit.HostName(original.Host)}
+	address, _ := vars[caddyhttp.ClientIPVarKey].(string)
+	if addr, err := netip.ParseAddr(address); err == nil && srv != nil && toldAddress(question.Header, srv.ClientIPHeaders) {
+		v.Address = addr.Unmap().WithZone("")
+		original.RemoteAddr = net.JoinHostPort(address, "0")
+	} else {
+		original.RemoteAddr = ""
+		original.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)[caddyhttp.ClientIPVarKey] = ""
+	}
+	switch {
+	case scheme == "https":
+		v.Transport = visit.Secure
+	case isLoopbackHost(original.Host) && isLoopbackPeer(peer) && v.Address.IsLoopback():
+		v.Transport = visit.Loopback
+	}
+	return original, v
+}
+
+// locateServed adds to the visit what the configuration says of its host, and where its pages are: on the host itself, whose proxy sends
+// visit.Prefix here, or at the portal where the hosts of a domain share its cookie.
+func (h *Handler) locateServed(v visit.Visit, scheme, host string) visit.Visit {
+	v = h.app.locate(v, h.origins(), host)
+	v.Pages = scheme + "://" + host
+	if v.Domain != "" && v.Portal != "" {
+		v.Pages = v.Portal
+	}
+	return v
+}
+
+// toldAddress tells whether the proxy itself has written an address: proxies add what they know at the end.
+func toldAddress(h http.Header, names []string) bool {
+	for _, name := range names {
+		lines := h.Values(name)
+		if len(lines) == 0 {
+			continue
+		}
+		last := lines[len(lines)-1]
+		last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+		if host, _, err := net.SplitHostPort(last); err == nil {
+			last = host
+		}
+		if _, err := netip.ParseAddr(last); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *forwardAuth) warn(r *http.Request, s *seldom, text string, attrs ...slog.Attr) {
+	if s.now(time.Now()) {
+		f.log.LogAttrs(r.Context(), slog.LevelWarn, text+" (told at most once a minute)", attrs...)
+	}
+}
+
+// seldom is when something was last said that many requests would say, in Unix seconds.
+type seldom struct{ last atomic.Int64 }
+
+// now tells whether it is to be said again, which it is at most once a minute.
+func (s *seldom) now(t time.Time) bool {
+	now, last := t.Unix(), s.last.Load()
+	return now-last >= 60 && s.last.CompareAndSwap(last, now)
+}
