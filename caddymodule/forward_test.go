@@ -6,7 +6,6 @@ package caddymodule
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -350,9 +349,50 @@ func TestForwardAuthTransport(t *testing.T) {
 		if v.Transport != c.want {
 			t.Errorf("%s: got transport %d, want %d", name, v.Transport, c.want)
 		}
-		if want := fmt.Sprintf("%s://%s", c.scheme, c.host); v.Pages != want {
-			t.Errorf("%s: got pages at %s, want %s", name, v.Pages, want)
+	}
+}
+
+// The pages of a protected host are on it, or at the portal where the cookie is shared: then the portal leads back.
+func TestPagesOfAProtectedHost(t *testing.T) {
+	app, err := provision(t, `{
+	servers {
+		trusted_proxies static 10.0.0.1
+		trusted_proxies_strict
+	}
+	nightlatch {
+		portal https://auth.example.com
+		cookie_domain example.com
+	}
+}
+:9000 {
+	nightlatch {
+		protect legacy.example.com *.apps.example.net wiki.example.org:8443
+	}
+}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := app.guardedSites()[0].handler
+	for origin, want := range map[string]visit.Visit{
+		"https://legacy.example.com":    {Pages: "https://auth.example.com", Site: "https://legacy.example.com", Domain: "example.com", Portal: "https://auth.example.com"},
+		"https://a.apps.example.net":    {Pages: "https://a.apps.example.net", Site: "https://a.apps.example.net", Portal: "https://auth.example.com"},
+		"https://wiki.example.org:8443": {Pages: "https://wiki.example.org:8443", Site: "https://wiki.example.org:8443", Portal: "https://auth.example.com"},
+		"https://wiki.example.org":      {Pages: "https://wiki.example.org"},
+	} {
+		scheme, host, _ := strings.Cut(origin, "://")
+		got := h.locateServed(visit.Visit{Host: visit.HostName(host), Transport: visit.Secure}, scheme, host)
+		if got.Pages != want.Pages || got.Site != want.Site || got.Domain != want.Domain || got.Portal != want.Portal {
+			t.Errorf("%s: got %+v, want %+v", origin, got, want)
 		}
+		if known, _ := app.knowsSite(origin); known != (want.Site != "") {
+			t.Errorf("%s: the portal knows it: %v", origin, known)
+		}
+	}
+	if got := h.origins().of("legacy.example.com", visit.Secure); got != "https://legacy.example.com" {
+		t.Errorf("a letter leads to %q", got)
+	}
+	if got := h.origins().of("a.apps.example.net", visit.Secure); got != "" {
+		t.Errorf("a letter leads to %q, which the client wrote", got)
 	}
 }
 

@@ -403,6 +403,34 @@ func TestRefusalsOfAProxyAreAbsolute(t *testing.T) {
 	}
 }
 
+// Where the pages are at the portal, it leads back to the request, or to the site where no page is to come back to.
+func TestRefusalsOfAProxyLeadToThePortal(t *testing.T) {
+	g := site(t)
+	for header, want := range map[string]string{
+		browserGET: "https://auth.example.com/_nightlatch/sign-in?return_to=/_nightlatch/continue%3Freturn_to%3D%252Fpage%253Fx%253D1%26site%3Dhttps%253A%252F%252Flegacy.example.com",
+		script:     "https://auth.example.com/_nightlatch/sign-in?return_to=/_nightlatch/continue%3Freturn_to%3D%26site%3Dhttps%253A%252F%252Flegacy.example.com",
+	} {
+		original, v := ask(t, "GET /page?x=1", header)
+		v.Pages, v.Portal, v.Site, v.Domain = "https://auth.example.com", "https://auth.example.com", "https://legacy.example.com", "example.com"
+		question, _ := asks(Traefik, "GET", "https", "legacy.example.com", "/")
+		w := httptest.NewRecorder()
+		g.RefuseTo(Traefik, w, question, original, v, Decision{})
+		got := w.Header().Get("Location")
+		if header == script {
+			var problem struct {
+				URL string `json:"sign_in_url"`
+			}
+			if err := json.Unmarshal(w.Body.Bytes(), &problem); err != nil {
+				t.Fatal(err)
+			}
+			got = problem.URL
+		}
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // FA-1, FA-7, FA-12: a question that is not answered.
 func TestRefusedQuestions(t *testing.T) {
 	for reason, want := range map[Reason]struct {

@@ -179,6 +179,9 @@ func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 // address is the page where a person proves what is missing. It is a path on this host, never built from the Host header (OR-7), or
 // under the origin that the visit names. The requirement in it only tells the page what to ask for; when the person comes back, Check judges by the rules again.
 func (d *Decision) address(v visit.Visit, returnTo string) string {
+	if v.Pages != "" && v.Pages == v.Portal {
+		returnTo = visit.Continue(v.Site, returnTo, "") // the portal leads on to where the request was
+	}
 	page, asks := "sudo", true
 	switch {
 	case d.Session == nil:
