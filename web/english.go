@@ -18,7 +18,7 @@ var english = words{
 		UserName:      "User name",
 		Password:      "Password",
 		KeepSignedIn:  "Keep me signed in on this device",
-		SignInFor:     "After that you go on to %s.",
+		SignInFor:     "Sign in to go on to %s.",
 		SignInButton:  "Sign in",
 		SignedInAs:    "Signing in as",
 		WhoseAccount:  "Account:",

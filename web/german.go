@@ -19,7 +19,7 @@ var german = words{
 		UserName:      "Benutzername",
 		Password:      "Passwort",
 		KeepSignedIn:  "Auf diesem Gerät angemeldet bleiben",
-		SignInFor:     "Danach geht es weiter zu %s.",
+		SignInFor:     "Melden Sie sich an, um zu %s zu gelangen.",
 		SignInButton:  "Anmelden",
 		SignedInAs:    "Anmeldung als",
 		WhoseAccount:  "Konto:",

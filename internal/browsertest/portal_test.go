@@ -129,7 +129,7 @@ func manySites(t *testing.T, scripts bool) {
 	b.open(p.origin+"/").arrives(p.origin+"/_nightlatch/sign-in?return_to=/", "Sign in")
 
 	// From a site through the forms of the portal and back; then a second site without being asked.
-	b.open(wiki+"/page?x=1&y=2").sees(200, "/_nightlatch/sign-in", "After that you go on to wiki.example.org").shoot("86-portal-sign-in")
+	b.open(wiki+"/page?x=1&y=2").sees(200, "/_nightlatch/sign-in", "Sign in to go on to wiki.example.org").shoot("86-portal-sign-in")
 	b.fill("name", "nora", "password", passphrase).press("Sign in").sees(200, "/_nightlatch/second-factor")
 	b.fill("code", phone.next()).press("Continue").arrives(wiki+"/page?x=1&y=2", "The wiki at wiki.example.org knows nora.")
 	b.open(app+"/").arrives(app+"/", "knows nora.")
