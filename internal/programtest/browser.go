@@ -40,7 +40,7 @@ type Answer struct {
 }
 
 // NewBrowser is for the site at base. trust is for TLS, over which it prefers HTTP/2.
-func NewBrowser(t *testing.T, base string, trust *tls.Config) *Browser {
+func NewBrowser(t testing.TB, base string, trust *tls.Config) *Browser {
 	t.Helper()
 	jar := &Cookies{held: map[string]string{}}
 	transport := &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true,
@@ -64,8 +64,9 @@ func IsLost(err error) bool {
 	return ok
 }
 
-// Send asks for a path of the site as a page of it does, and stays at the answer.
+// Send asks for a path of the site, or an address there, as a page of it does, and stays at the answer.
 func (b *Browser) Send(method, path string, form url.Values) error {
+	path = strings.TrimPrefix(path, b.Base)
 	r, err := http.NewRequest(method, b.Base+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
@@ -142,9 +143,9 @@ func (b *Browser) Submit(action string, fields ...string) error {
 	return b.Send("POST", to, values)
 }
 
-// Leads tells whether the answer leads to a path that begins so.
+// Leads tells whether the answer leads to a path of the site that begins so.
 func (b *Browser) Leads(to string) bool {
-	return b.At.Status == http.StatusSeeOther && strings.HasPrefix(b.At.Header.Get("Location"), to)
+	return b.At.Status == http.StatusSeeOther && strings.HasPrefix(strings.TrimPrefix(b.At.Header.Get("Location"), b.Base), to)
 }
 
 // Led is an error unless the answer leads to a path that begins so.

@@ -6,6 +6,8 @@ package wiretest
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +38,7 @@ type Upstream struct {
 
 // Echo starts an upstream that answers 200 with the exact bytes of each request as its body (text/plain), and with the given header
 // lines ("Set-Cookie: a=b") besides. It keeps connections alive, reads counted and chunked bodies with trailers, and answers a request
-// to upgrade with 101, after which it sends back every byte it gets. It ends with the test.
+// to upgrade with 101 (to a WebSocket with its proof), after which it sends back every byte it gets. It ends with the test.
 func Echo(t testing.TB, header ...string) *Upstream {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -128,7 +130,7 @@ func (u *Upstream) serve(conn net.Conn) {
 		u.mu.Unlock()
 
 		if protocol := m.Values("Upgrade"); m.has("Connection", "upgrade") && len(protocol) > 0 {
-			u.write(conn, "101 Switching Protocols", []string{"Connection: Upgrade", "Upgrade: " + protocol[0]}, nil)
+			u.write(conn, "101 Switching Protocols", append(accept(m), "Connection: Upgrade", "Upgrade: "+protocol[0]), nil)
 			io.Copy(conn, wire)
 			return
 		}
@@ -142,6 +144,16 @@ func (u *Upstream) serve(conn net.Conn) {
 			return
 		}
 	}
+}
+
+// accept is the proof that a WebSocket server has read the request (RFC 6455, section 4.2.2), which some proxies check.
+func accept(m Message) []string {
+	key := m.Values("Sec-WebSocket-Key")
+	if len(key) != 1 {
+		return nil
+	}
+	sum := sha1.Sum([]byte(key[0] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return []string{"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:])}
 }
 
 func (u *Upstream) write(conn net.Conn, status string, lines []string, body []byte) {
