@@ -12,7 +12,7 @@ import (
 
 // Whoever copies one file takes its license along.
 func TestSourceFilesNameTheirLicense(t *testing.T) {
-	kinds := map[string]bool{".go": true, ".js": true, ".css": true, ".html": true, ".svg": true, ".sh": true, ".example": true, ".caddyfile": true}
+	kinds := map[string]bool{".go": true, ".js": true, ".css": true, ".html": true, ".svg": true, ".sh": true, ".example": true, ".caddyfile": true, ".lua": true}
 	checked := 0
 	for _, name := range files(t) {
 		if !kinds[path.Ext(name)] && name != ".ci/run" {
