@@ -188,7 +188,7 @@ func signIn(ctx context.Context, dir string) (session string, err error) {
 	if err != nil {
 		return "", err
 	}
-	view, err := s.Attempt(ctx, at.Attempt)
+	view, err := s.Attempt(ctx, client, at.Attempt)
 	if err != nil {
 		return "", err
 	}

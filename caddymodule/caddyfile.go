@@ -276,6 +276,7 @@ func duration(to *caddy.Duration) func(*caddyfile.Dispenser) error {
 //		deny    [<matchers...>]
 //		headers <user> [<name> [<email> [<groups>]]]
 //		preset  <application>
+//		first_factor <placeholder> { ... }
 //		protect <host...> { ... }
 //	}
 //
@@ -289,7 +290,10 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			"rules for parts of it go into its block, as in: skip /public/*", h.Val())
 	}
 	site := new(Handler)
-	err := site.Policy.parse(h, "nightlatch", words{"protect": site.parseProtect(h)}, checkAll)
+	err := site.Policy.parse(h, "nightlatch", words{
+		"protect":      site.parseProtect(h),
+		"first_factor": site.parseFirstFactor,
+	}, checkAll)
 	if err != nil {
 		return nil, err
 	}

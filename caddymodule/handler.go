@@ -52,6 +52,9 @@ type Handler struct {
 	// is refused. Default: none.
 	Protect []*Protected `json:"protect,omitempty"`
 
+	// Whose word is taken for the first factor, in place of a password; see there. Default: nobody's.
+	FirstFactor *FirstFactor `json:"first_factor,omitempty"`
+
 	app       *App
 	log       *slog.Logger
 	site      *server.Site
@@ -81,6 +84,12 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	cfg, err := h.Policy.settings(ctx, app, h.log)
 	if err != nil {
 		return err
+	}
+	if h.FirstFactor != nil {
+		if err := h.FirstFactor.provision(h.Protect); err != nil {
+			return err
+		}
+		cfg.Create = h.FirstFactor.Create
 	}
 	if h.site, err = server.NewSite(cfg); err != nil {
 		return err
@@ -148,6 +157,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("nightlatch stands twice in front of this request; "+
 			"the second one cannot see the cookie that the first has kept from the application"))
 	}
+	vouched := h.FirstFactor.named(r, repl)
 	// Behind the gate these placeholders are ours alone, whatever another handler has said (ID-17).
 	repl.DeleteByPrefix("http.auth.user.")
 	v := visitOf(r, vars)
@@ -158,6 +168,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	v = h.app.locate(v, h.origins(), r.Host)
+	if h.FirstFactor != nil {
+		v = h.FirstFactor.visit(v, vouched)
+	}
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
 		vars[passedVar] = passage{s}
 		repl.Map(placeholders(s))

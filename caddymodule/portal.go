@@ -85,6 +85,7 @@ func (a *App) checkPortalSite() error {
 	if a.Portal == "" || len(sites) == 0 {
 		return nil
 	}
+	sites = slices.DeleteFunc(sites, func(g guarded) bool { return g.handler != nil && g.handler.FirstFactor != nil }) // each is for itself
 	if slices.ContainsFunc(sites, func(g guarded) bool { return len(g.hosts) == 0 && len(g.patterns) == 0 }) {
 		return nil // any host
 	}
@@ -94,7 +95,7 @@ func (a *App) checkPortalSite() error {
 	}) {
 		return nil
 	}
-	return fmt.Errorf("portal %s: no site with nightlatch has the host %s, so nobody could sign in; add one, as in: %s { nightlatch }", a.Portal, host, host)
+	return fmt.Errorf("portal %s: no site with nightlatch and without first_factor has the host %s, so nobody could sign in; add one, as in: %s { nightlatch }", a.Portal, host, host)
 }
 
 // knowsSite tells whether an origin is one of the sites for which people sign in at the portal, and whether it shares the cookie.

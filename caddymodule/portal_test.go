@@ -86,7 +86,8 @@ func TestVisitsOfSites(t *testing.T) {
 
 func TestPortalWithoutASite(t *testing.T) {
 	for name, c := range map[string]struct{ sites, want string }{
-		"none":        {"app.example.com {\n\tnightlatch\n}", "no site with nightlatch has the host auth.example.com"},
+		"none":        {"app.example.com {\n\tnightlatch\n}", "and without first_factor has the host auth.example.com"},
+		"vouched for": {"auth.example.com {\n\tnightlatch {\n\t\tfirst_factor {http.auth.user.id}\n\t}\n}", "and without first_factor has the host auth.example.com"},
 		"by name":     {"auth.example.com {\n\tnightlatch\n}", ""},
 		"by pattern":  {"*.example.com {\n\tnightlatch\n}", ""},
 		"by any host": {":9080 {\n\tnightlatch\n}", ""},

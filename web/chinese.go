@@ -170,6 +170,18 @@ var chinese = words{
 		SignInAgain:      "登录",
 		OpenAgain:        "重新打开页面",
 
+		VouchedTitle:       "您无法进入",
+		VouchedNoAccount:   "本网站前面的登录将您识别为“%s”。这里没有您可以使用的同名账户。请向本网站的管理者申请一个。",
+		VouchedBadName:     "本网站前面的登录将您识别为“%s”，而这在此处不能作为用户名。请告知本网站的管理者。",
+		OtherPerson:        "本网站前面的登录将您识别为另一个人，因此未执行任何操作。请先在那里退出登录，然后重新打开此页面。",
+		SignOutVouched:     "本网站前面的登录仍然有效：您可以不输入密码就回来；如果您设置了第二重验证，则需要它。",
+		SignedOutVouched:   "本网站前面的登录仍然有效，因此现在使用此浏览器的任何人都可以不输入密码就回来，只有第二重验证能阻止他们。请在那里也退出登录，或关闭浏览器。",
+		ReenrollVouched:    "您的第二重验证已被重置。接下来您将设置新的验证。",
+		DisableVouched:     "停用后，仅凭本网站前面的登录就能进入您的账户。所有第二重验证和备用码都会被删除，您在此处以外的所有登录都会退出。如果某个页面要求第二重验证，您需要重新设置。",
+		TurningOffVouched:  "继续操作将停用您账户的双重验证。如果这不是您要求的，请不要继续，并告知本网站的管理者。",
+		DisableNextVouched: "接下来您将输入验证码。",
+		NoPassword:         "您的账户在这里没有密码，因此无需更改。您的身份由本网站前面的登录确认。",
+
 		AddFactorWhy:     "您现有的第二重验证保持不变。输入新验证方式的验证码后，它即生效。",
 		AddFactorNoEmail: "验证码也可以通过邮件发送，但您的账户没有地址。",
 		AddFactorEmail:   "添加地址",
@@ -220,6 +232,7 @@ var chinese = words{
 		ProofMessage:       "消息验证码",
 		ProofBackupCode:    "备用码",
 		ProofTrusted:       "受信任的浏览器",
+		ProofVouched:       "本网站前面的登录",
 
 		DoneFactorAdded:   "新的第二重验证现已生效。",
 		DoneFactorRenamed: "名称已保存。",
@@ -271,7 +284,7 @@ var chinese = words{
 		UnavailableTitle:    "登录服务不可用",
 		Unavailable:         "登录服务目前没有响应。您的账户没有任何变化。请一分钟后重试；如果仍然如此，请告知本网站的管理员。",
 		CookiesTitle:        "请允许使用 Cookie",
-		Cookies:             "您的浏览器提交此表单时没有发送 Cookie，而登录需要它。请在浏览器设置中允许此网站使用 Cookie，然后重新打开页面。",
+		Cookies:             "您的浏览器没有发送 Cookie，而登录需要它。请在浏览器设置中允许此网站使用 Cookie，然后重新打开页面。",
 		CrossOriginTitle:    "此表单未被接受",
 		CrossOrigin:         "它是从其他网站提交的，因此没有执行任何操作。如果是您本人，请在本网站上打开页面并从那里提交。",
 		OldFormTitle:        "此页面已过期",
@@ -372,6 +385,10 @@ var chinese = words{
 		MailNotYou:      "如果不是您本人，请立即更改密码，并在账户页面结束所有其他会话。如果您已无法登录，请告知网站管理员。",
 		MailNotYouTell:  "如果这不是您的请求，请告知网站管理员。",
 		MailSomebody:    "如果不是您本人，说明有人知道您的密码。请立即更改，并在账户页面结束所有其他会话。",
+
+		MailWrongCodesVouchedSubject: "您在 %s 的账户出现错误的验证码",
+		MailWrongCodesVouched:        "网站前面的登录把某人当成了您，此人随后多次输入了错误的验证码。此人未能进入。",
+		MailVouchedNotYou:            "如果这不是您本人，则有人以您的名义通过了网站前面的登录。请在那里更改密码，并告知网站的管理者。",
 
 		MailAccount:  "账户",
 		MailSite:     "网站",

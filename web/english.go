@@ -168,6 +168,18 @@ var english = words{
 		SignInAgain:      "Sign in",
 		OpenAgain:        "Open the page again",
 
+		VouchedTitle:       "You cannot come in",
+		VouchedNoAccount:   "The sign-in in front of this site knows you as “%s”. There is no account of that name here that you can use. Ask whoever runs this site for one.",
+		VouchedBadName:     "The sign-in in front of this site knows you as “%s”, and that cannot be a user name here. Tell whoever runs this site.",
+		OtherPerson:        "The sign-in in front of this site knows you as somebody else, so nothing was done. Sign out there first, then open the page again.",
+		SignOutVouched:     "The sign-in in front of this site goes on: you can come back without a password, with your second factor if you have one.",
+		SignedOutVouched:   "The sign-in in front of this site goes on, so whoever uses this browser now can come back without a password. Only a second factor keeps them out. Sign out there too, or close the browser.",
+		ReenrollVouched:    "Your second factor was reset. Next you set up a new one.",
+		DisableVouched:     "Then the sign-in in front of this site alone opens your account. All second factors and backup codes are removed, and you are signed out everywhere but here. Where a page demands a second factor, you will have to set one up again.",
+		TurningOffVouched:  "This turns two-factor sign-in off for your account. If you did not ask for that, go no further and tell whoever runs this site.",
+		DisableNextVouched: "Next you type a code.",
+		NoPassword:         "Your account has no password here, so there is none to change. The sign-in in front of this site says who you are.",
+
 		AddFactorWhy:     "The second factors that you have stay as they are. A new one counts once you have typed a code of it.",
 		AddFactorNoEmail: "Codes could come by e-mail too, but your account has no address.",
 		AddFactorEmail:   "Add one",
@@ -218,6 +230,7 @@ var english = words{
 		ProofMessage:       "code by message",
 		ProofBackupCode:    "backup code",
 		ProofTrusted:       "trusted browser",
+		ProofVouched:       "sign-in in front of this site",
 
 		DoneFactorAdded:   "The new second factor works from now on.",
 		DoneFactorRenamed: "The name is saved.",
@@ -269,7 +282,7 @@ var english = words{
 		UnavailableTitle:    "Sign-in is out of order",
 		Unavailable:         "The sign-in service does not answer at this moment. Nothing about your account has changed. Try again in a minute; if it stays so, tell whoever runs this site.",
 		CookiesTitle:        "Please allow cookies",
-		Cookies:             "Your browser sent no cookie with this form, and sign-in cannot work without one. Allow cookies for this site in the settings of your browser, then open the page again.",
+		Cookies:             "Your browser sent no cookie, and sign-in cannot work without one. Allow cookies for this site in the settings of your browser, then open the page again.",
 		CrossOriginTitle:    "This form was not accepted",
 		CrossOrigin:         "It was sent from another site, so nothing was done. If it was you, open the page on this site and send it from there.",
 		OldFormTitle:        "This page is too old",
@@ -370,6 +383,10 @@ var english = words{
 		MailNotYou:      "If this was not you, change your password now and end all other sessions on your account page. If you cannot get in any more, tell whoever runs the site.",
 		MailNotYouTell:  "If you did not ask for this, tell whoever runs the site.",
 		MailSomebody:    "If this was not you, somebody knows your password. Change it now and end all other sessions on your account page.",
+
+		MailWrongCodesVouchedSubject: "Wrong codes for your account at %s",
+		MailWrongCodesVouched:        "The sign-in in front of the site took somebody for you, and they then typed several wrong codes. They did not get in.",
+		MailVouchedNotYou:            "If this was not you, somebody passes the sign-in in front of the site in your name. Change your password there, and tell whoever runs the site.",
 
 		MailAccount:  "Account",
 		MailSite:     "Site",

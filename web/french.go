@@ -170,6 +170,18 @@ var french = words{
 		SignInAgain:      "Se connecter",
 		OpenAgain:        "Rouvrir la page",
 
+		VouchedTitle:       "Vous ne pouvez pas entrer",
+		VouchedNoAccount:   "La connexion demandée devant ce site vous connaît sous le nom «\u00a0%s\u00a0». Aucun compte de ce nom n’est utilisable ici. Demandez-en un aux responsables de ce site.",
+		VouchedBadName:     "La connexion demandée devant ce site vous connaît sous le nom «\u00a0%s\u00a0», qui ne peut pas être un nom d’utilisateur ici. Prévenez les responsables de ce site.",
+		OtherPerson:        "La connexion demandée devant ce site vous connaît comme quelqu’un d’autre, rien n’a donc été fait. Déconnectez-vous d’abord là-bas, puis ouvrez de nouveau la page.",
+		SignOutVouched:     "La connexion demandée devant ce site reste valable\u202f: vous pourrez revenir sans mot de passe, avec votre second facteur si vous en avez un.",
+		SignedOutVouched:   "La connexion demandée devant ce site reste valable\u202f: toute personne qui utilise maintenant ce navigateur peut revenir sans mot de passe. Seul un second facteur l’arrête. Déconnectez-vous là-bas aussi ou fermez le navigateur.",
+		ReenrollVouched:    "Votre second facteur a été réinitialisé. Vous allez maintenant en configurer un nouveau.",
+		DisableVouched:     "La connexion demandée devant ce site suffira alors pour ouvrir votre compte. Tous les seconds facteurs et codes de secours sont supprimés, et vous êtes déconnecté partout sauf ici. Là où une page exige un second facteur, vous devrez en configurer un de nouveau.",
+		TurningOffVouched:  "Ceci désactive la connexion à deux facteurs de votre compte. Si vous ne l’avez pas demandé, n’allez pas plus loin et prévenez les responsables de ce site.",
+		DisableNextVouched: "Ensuite, vous saisirez un code.",
+		NoPassword:         "Votre compte n’a pas de mot de passe ici, il n’y en a donc aucun à changer. C’est la connexion demandée devant ce site qui dit qui vous êtes.",
+
 		AddFactorWhy:     "Les seconds facteurs que vous avez restent tels quels. Un nouveau ne vaut qu’une fois que vous en avez saisi un code.",
 		AddFactorNoEmail: "Les codes pourraient aussi venir par e-mail, mais votre compte n’a pas d’adresse.",
 		AddFactorEmail:   "Ajouter une adresse",
@@ -220,6 +232,7 @@ var french = words{
 		ProofMessage:       "code par message",
 		ProofBackupCode:    "code de secours",
 		ProofTrusted:       "navigateur de confiance",
+		ProofVouched:       "connexion demandée devant ce site",
 
 		DoneFactorAdded:   "Le nouveau second facteur fonctionne désormais.",
 		DoneFactorRenamed: "Le nom a été enregistré.",
@@ -271,7 +284,7 @@ var french = words{
 		UnavailableTitle:    "La connexion est en panne",
 		Unavailable:         "Le service de connexion ne répond pas en ce moment. Rien n’a changé dans votre compte. Réessayez dans une minute\u202f; si cela continue, prévenez les responsables de ce site.",
 		CookiesTitle:        "Veuillez autoriser les cookies",
-		Cookies:             "Votre navigateur n’a pas envoyé de cookie avec ce formulaire, et la connexion ne peut pas fonctionner sans. Autorisez les cookies de ce site dans les réglages de votre navigateur, puis rouvrez la page.",
+		Cookies:             "Votre navigateur n’a pas envoyé de cookie, et la connexion ne peut pas fonctionner sans. Autorisez les cookies de ce site dans les réglages de votre navigateur, puis rouvrez la page.",
 		CrossOriginTitle:    "Ce formulaire a été refusé",
 		CrossOrigin:         "Il a été envoyé depuis un autre site\u202f; rien n’a donc été fait. Si c’était vous, ouvrez la page sur ce site et envoyez-le à partir de là.",
 		OldFormTitle:        "Cette page est trop ancienne",
@@ -372,6 +385,10 @@ var french = words{
 		MailNotYou:      "Si ce n’était pas vous, changez maintenant votre mot de passe et terminez toutes les autres sessions sur la page de votre compte. Si vous ne pouvez plus entrer, prévenez les responsables du site.",
 		MailNotYouTell:  "Si vous ne l’avez pas demandé, prévenez les responsables du site.",
 		MailSomebody:    "Si ce n’était pas vous, quelqu’un connaît votre mot de passe. Changez-le maintenant et terminez toutes les autres sessions sur la page de votre compte.",
+
+		MailWrongCodesVouchedSubject: "Codes erronés pour votre compte chez %s",
+		MailWrongCodesVouched:        "La connexion demandée devant le site a pris quelqu’un pour vous, puis plusieurs codes erronés ont été saisis. Cette personne n’est pas entrée.",
+		MailVouchedNotYou:            "Si ce n’était pas vous, quelqu’un passe en votre nom la connexion demandée devant le site. Changez-y votre mot de passe et prévenez les responsables du site.",
 
 		MailAccount:  "Compte",
 		MailSite:     "Site",

@@ -169,6 +169,18 @@ var german = words{
 		SignInAgain:      "Anmelden",
 		OpenAgain:        "Seite noch einmal öffnen",
 
+		VouchedTitle:       "Sie kommen hier nicht hinein",
+		VouchedNoAccount:   "Die Anmeldung vor dieser Website kennt Sie als „%s“. Ein Konto dieses Namens, das Sie benutzen können, gibt es hier nicht. Bitten Sie die Betreiber dieser Website um eines.",
+		VouchedBadName:     "Die Anmeldung vor dieser Website kennt Sie als „%s“, und das kann hier kein Benutzername sein. Sagen Sie es den Betreibern dieser Website.",
+		OtherPerson:        "Die Anmeldung vor dieser Website kennt Sie als jemand anderen, daher ist nichts geschehen. Melden Sie sich erst dort ab und öffnen Sie die Seite dann noch einmal.",
+		SignOutVouched:     "Die Anmeldung vor dieser Website besteht weiter: Sie kommen ohne Passwort zurück, mit Ihrem zweiten Faktor, falls Sie einen haben.",
+		SignedOutVouched:   "Die Anmeldung vor dieser Website besteht weiter, also kommt ohne Passwort zurück, wer diesen Browser jetzt benutzt. Nur ein zweiter Faktor hält andere auf. Melden Sie sich auch dort ab oder schließen Sie den Browser.",
+		ReenrollVouched:    "Ihr zweiter Faktor wurde zurückgesetzt. Als Nächstes richten Sie einen neuen ein.",
+		DisableVouched:     "Dann öffnet die Anmeldung vor dieser Website allein Ihr Konto. Alle zweiten Faktoren und Backup-Codes werden entfernt, und Sie werden überall außer hier abgemeldet. Wo eine Seite einen zweiten Faktor verlangt, müssen Sie wieder einen einrichten.",
+		TurningOffVouched:  "Damit schalten Sie die Zwei-Faktor-Anmeldung für Ihr Konto aus. Wenn Sie das nicht wollten, machen Sie hier nicht weiter und sagen Sie es den Betreibern dieser Website.",
+		DisableNextVouched: "Als Nächstes geben Sie einen Code ein.",
+		NoPassword:         "Ihr Konto hat hier kein Passwort, also gibt es keines zu ändern. Wer Sie sind, sagt die Anmeldung vor dieser Website.",
+
 		AddFactorWhy:     "Die zweiten Faktoren, die Sie haben, bleiben, wie sie sind. Ein neuer zählt, sobald Sie einen Code davon eingegeben haben.",
 		AddFactorNoEmail: "Codes könnten auch per E-Mail kommen, aber Ihr Konto hat keine Adresse.",
 		AddFactorEmail:   "Adresse hinzufügen",
@@ -219,6 +231,7 @@ var german = words{
 		ProofMessage:       "Code per Nachricht",
 		ProofBackupCode:    "Backup-Code",
 		ProofTrusted:       "vertrauenswürdiger Browser",
+		ProofVouched:       "Anmeldung vor dieser Website",
 
 		DoneFactorAdded:   "Der neue zweite Faktor gilt ab jetzt.",
 		DoneFactorRenamed: "Der Name ist gespeichert.",
@@ -270,7 +283,7 @@ var german = words{
 		UnavailableTitle:    "Die Anmeldung ist gestört",
 		Unavailable:         "Der Anmeldedienst antwortet gerade nicht. An Ihrem Konto hat sich nichts geändert. Versuchen Sie es in einer Minute noch einmal; wenn es so bleibt, melden Sie es den Betreibern dieser Website.",
 		CookiesTitle:        "Bitte erlauben Sie Cookies",
-		Cookies:             "Ihr Browser hat mit diesem Formular kein Cookie gesendet, und ohne geht die Anmeldung nicht. Erlauben Sie in den Einstellungen Ihres Browsers Cookies für diese Website und öffnen Sie dann die Seite noch einmal.",
+		Cookies:             "Ihr Browser hat kein Cookie gesendet, und ohne geht die Anmeldung nicht. Erlauben Sie in den Einstellungen Ihres Browsers Cookies für diese Website und öffnen Sie dann die Seite noch einmal.",
 		CrossOriginTitle:    "Dieses Formular wurde nicht angenommen",
 		CrossOrigin:         "Es kam von einer anderen Website, deshalb wurde nichts getan. Wenn Sie es waren, öffnen Sie die Seite auf dieser Website und senden Sie es von dort.",
 		OldFormTitle:        "Diese Seite ist zu alt",
@@ -371,6 +384,10 @@ var german = words{
 		MailNotYou:      "Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort und beenden Sie auf Ihrer Kontoseite alle anderen Sitzungen. Wenn Sie nicht mehr hineinkommen, melden Sie es den Betreibern der Website.",
 		MailNotYouTell:  "Wenn Sie nicht darum gebeten haben, melden Sie es den Betreibern der Website.",
 		MailSomebody:    "Wenn Sie das nicht waren, kennt jemand Ihr Passwort. Ändern Sie es jetzt und beenden Sie auf Ihrer Kontoseite alle anderen Sitzungen.",
+
+		MailWrongCodesVouchedSubject: "Falsche Codes für Ihr Konto bei %s",
+		MailWrongCodesVouched:        "Die Anmeldung vor der Website hat jemanden für Sie gehalten, der dann mehrere falsche Codes eingegeben hat. Hinein kam er nicht.",
+		MailVouchedNotYou:            "Wenn Sie das nicht waren, kommt jemand in Ihrem Namen durch die Anmeldung vor der Website. Ändern Sie dort Ihr Passwort und sagen Sie es den Betreibern der Website.",
 
 		MailAccount:  "Konto",
 		MailSite:     "Website",

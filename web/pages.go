@@ -62,6 +62,7 @@ type SecondFactor struct {
 	OtherKind bool          // there is none because a rule wants another kind
 	StepUp    bool          // the person is signed in
 	TurnsOff  bool          // what is proven turns two-factor sign-in off
+	Vouched   bool          // no password was asked for
 	Trust     time.Duration // for how long this browser can be trusted; 0 hides the choice
 	Trusted   bool          // that was chosen
 	StartOver string        // the token of the form that drops this sign-in; empty for somebody who is signed in
@@ -177,6 +178,7 @@ type Reenroll struct {
 	Form
 	Action   string
 	UserName string
+	Vouched  bool // no password is asked for
 }
 
 // Sudo asks a person who is signed in for the password again.
@@ -194,6 +196,7 @@ type Account struct {
 	Done           string // what has just been done; empty: nothing
 	UserName       string
 	FullName       string
+	HasPassword    bool
 	Email          string
 	MayChangeEmail bool // the address can be changed
 	Groups         []string
@@ -242,6 +245,7 @@ type NewBackupCodes struct {
 type DisableTwoFactor struct {
 	Frame
 	Form
+	Vouched bool // no password is asked for
 }
 
 // ChangePassword asks for the password at hand and a new one.
@@ -296,7 +300,8 @@ type TrustedBrowser struct {
 // SignOut asks before signing out, since a link alone must not do it.
 type SignOut struct {
 	Frame
-	Token string
+	Token   string
+	Vouched bool // what is in front of us goes on vouching for the person
 }
 
 // ChooseLanguage offers the languages of the pages.

@@ -170,6 +170,18 @@ var portuguese = words{
 		SignInAgain:      "Entrar",
 		OpenAgain:        "Abrir a página de novo",
 
+		VouchedTitle:       "Você não pode entrar",
+		VouchedNoAccount:   "O login que fica à frente deste site conhece você como “%s”. Não há aqui uma conta com esse nome que você possa usar. Peça uma aos responsáveis por este site.",
+		VouchedBadName:     "O login que fica à frente deste site conhece você como “%s”, e isso não pode ser um nome de usuário aqui. Avise os responsáveis por este site.",
+		OtherPerson:        "O login que fica à frente deste site conhece você como outra pessoa, por isso nada foi feito. Saia primeiro de lá e depois abra a página de novo.",
+		SignOutVouched:     "O login que fica à frente deste site continua valendo: você pode voltar sem senha, com seu segundo fator, se tiver um.",
+		SignedOutVouched:   "O login que fica à frente deste site continua valendo, então quem usar este navegador agora pode voltar sem senha. Só um segundo fator impede isso. Saia de lá também ou feche o navegador.",
+		ReenrollVouched:    "Seu segundo fator foi redefinido. Em seguida você configura um novo.",
+		DisableVouched:     "Depois disso, o login que fica à frente deste site basta para abrir sua conta. Todos os segundos fatores e códigos de reserva são removidos, e você sai da conta em todos os lugares, menos aqui. Onde uma página exigir um segundo fator, você terá de configurar um de novo.",
+		TurningOffVouched:  "Isto desativa o login de dois fatores da sua conta. Se você não pediu isso, não continue e avise os responsáveis por este site.",
+		DisableNextVouched: "Em seguida você digita um código.",
+		NoPassword:         "Sua conta não tem senha aqui, por isso não há nenhuma para mudar. Quem diz quem você é é o login que fica à frente deste site.",
+
 		AddFactorWhy:     "Os segundos fatores que você tem continuam como estão. Um novo passa a valer assim que você digitar um código dele.",
 		AddFactorNoEmail: "Os códigos também poderiam chegar por e-mail, mas sua conta não tem endereço.",
 		AddFactorEmail:   "Adicionar um endereço",
@@ -220,6 +232,7 @@ var portuguese = words{
 		ProofMessage:       "código por mensagem",
 		ProofBackupCode:    "código de reserva",
 		ProofTrusted:       "navegador confiável",
+		ProofVouched:       "login à frente deste site",
 
 		DoneFactorAdded:   "O novo segundo fator já funciona.",
 		DoneFactorRenamed: "O nome foi salvo.",
@@ -271,7 +284,7 @@ var portuguese = words{
 		UnavailableTitle:    "O login está fora do ar",
 		Unavailable:         "O serviço de login não responde neste momento. Nada mudou na sua conta. Tente de novo em um minuto; se continuar assim, avise os responsáveis por este site.",
 		CookiesTitle:        "Permita os cookies, por favor",
-		Cookies:             "Seu navegador não enviou nenhum cookie com este formulário, e sem isso não é possível entrar. Permita os cookies deste site nas configurações do navegador e abra a página de novo.",
+		Cookies:             "Seu navegador não enviou nenhum cookie, e sem isso não é possível entrar. Permita os cookies deste site nas configurações do navegador e abra a página de novo.",
 		CrossOriginTitle:    "Este formulário não foi aceito",
 		CrossOrigin:         "Ele foi enviado de outro site, então nada foi feito. Se foi você, abra a página neste site e envie-o de lá.",
 		OldFormTitle:        "Esta página é antiga demais",
@@ -372,6 +385,10 @@ var portuguese = words{
 		MailNotYou:      "Se não foi você, troque sua senha agora e encerre todas as outras sessões na página da sua conta. Se você não consegue mais entrar, avise os responsáveis pelo site.",
 		MailNotYouTell:  "Se você não pediu isto, avise os responsáveis pelo site.",
 		MailSomebody:    "Se não foi você, alguém conhece sua senha. Troque-a agora e encerre todas as outras sessões na página da sua conta.",
+
+		MailWrongCodesVouchedSubject: "Códigos errados para sua conta em %s",
+		MailWrongCodesVouched:        "O login que fica à frente do site tomou alguém por você, e essa pessoa digitou depois vários códigos errados. Ela não conseguiu entrar.",
+		MailVouchedNotYou:            "Se não foi você, alguém passa em seu nome pelo login que fica à frente do site. Mude lá sua senha e avise os responsáveis pelo site.",
 
 		MailAccount:  "Conta",
 		MailSite:     "Site",

@@ -170,6 +170,18 @@ var spanish = words{
 		SignInAgain:      "Iniciar sesión",
 		OpenAgain:        "Abrir de nuevo la página",
 
+		VouchedTitle:       "No puede entrar",
+		VouchedNoAccount:   "El inicio de sesión situado delante de este sitio lo conoce como «%s». Aquí no hay ninguna cuenta de ese nombre que pueda usar. Pida una a los responsables de este sitio.",
+		VouchedBadName:     "El inicio de sesión situado delante de este sitio lo conoce como «%s», y eso no puede ser un nombre de usuario aquí. Avise a los responsables de este sitio.",
+		OtherPerson:        "El inicio de sesión situado delante de este sitio lo conoce como otra persona, así que no se hizo nada. Cierre primero la sesión allí y abra después la página de nuevo.",
+		SignOutVouched:     "El inicio de sesión situado delante de este sitio sigue abierto: podrá volver sin contraseña, con su segundo factor si tiene uno.",
+		SignedOutVouched:   "El inicio de sesión situado delante de este sitio sigue abierto, así que quien use ahora este navegador puede volver sin contraseña. Solo un segundo factor se lo impide. Cierre la sesión también allí o cierre el navegador.",
+		ReenrollVouched:    "Su segundo factor se restableció. A continuación configurará uno nuevo.",
+		DisableVouched:     "Entonces bastará el inicio de sesión situado delante de este sitio para abrir su cuenta. Se eliminan todos los segundos factores y códigos de respaldo, y se cierra su sesión en todas partes menos aquí. Donde una página exija un segundo factor, tendrá que configurar uno de nuevo.",
+		TurningOffVouched:  "Con esto desactiva el inicio de sesión de dos factores de su cuenta. Si no lo ha pedido, no siga y avise a los responsables de este sitio.",
+		DisableNextVouched: "A continuación escribirá un código.",
+		NoPassword:         "Su cuenta no tiene contraseña aquí, así que no hay ninguna que cambiar. Quién es usted lo dice el inicio de sesión situado delante de este sitio.",
+
 		AddFactorWhy:     "Los segundos factores que tiene siguen como están. Uno nuevo cuenta en cuanto haya escrito un código suyo.",
 		AddFactorNoEmail: "Los códigos también podrían llegar por correo, pero su cuenta no tiene dirección.",
 		AddFactorEmail:   "Añadir una dirección",
@@ -220,6 +232,7 @@ var spanish = words{
 		ProofMessage:       "código por mensaje",
 		ProofBackupCode:    "código de respaldo",
 		ProofTrusted:       "navegador de confianza",
+		ProofVouched:       "inicio de sesión delante de este sitio",
 
 		DoneFactorAdded:   "El nuevo segundo factor ya funciona.",
 		DoneFactorRenamed: "Se guardó el nombre.",
@@ -271,7 +284,7 @@ var spanish = words{
 		UnavailableTitle:    "El inicio de sesión no funciona",
 		Unavailable:         "El servicio de inicio de sesión no responde en este momento. Nada cambió en su cuenta. Inténtelo de nuevo en un minuto; si sigue así, avise a los responsables de este sitio.",
 		CookiesTitle:        "Permita las cookies",
-		Cookies:             "Su navegador no envió ninguna cookie con este formulario, y sin ella no se puede iniciar sesión. Permita las cookies de este sitio en los ajustes de su navegador y abra de nuevo la página.",
+		Cookies:             "Su navegador no envió ninguna cookie, y sin ella no se puede iniciar sesión. Permita las cookies de este sitio en los ajustes de su navegador y abra de nuevo la página.",
 		CrossOriginTitle:    "Este formulario no se aceptó",
 		CrossOrigin:         "Se envió desde otro sitio, así que no se hizo nada. Si fue usted, abra la página en este sitio y envíelo desde ahí.",
 		OldFormTitle:        "Esta página es demasiado antigua",
@@ -372,6 +385,10 @@ var spanish = words{
 		MailNotYou:      "Si no fue usted, cambie ahora su contraseña y cierre todas las demás sesiones en la página de su cuenta. Si ya no puede entrar, avise a los responsables del sitio.",
 		MailNotYouTell:  "Si no lo pidió, avise a los responsables del sitio.",
 		MailSomebody:    "Si no fue usted, alguien conoce su contraseña. Cámbiela ahora y cierre todas las demás sesiones en la página de su cuenta.",
+
+		MailWrongCodesVouchedSubject: "Códigos incorrectos para su cuenta de %s",
+		MailWrongCodesVouched:        "El inicio de sesión situado delante del sitio tomó a alguien por usted, y esa persona escribió después varios códigos incorrectos. No consiguió entrar.",
+		MailVouchedNotYou:            "Si no fue usted, alguien pasa en su nombre el inicio de sesión situado delante del sitio. Cambie allí su contraseña y avise a los responsables del sitio.",
 
 		MailAccount:  "Cuenta",
 		MailSite:     "Sitio",

@@ -203,6 +203,21 @@ const (
 	OpenAgain        Message = "open-again"
 )
 
+// Messages for people whom a handler in front of us has authenticated.
+const (
+	VouchedTitle       Message = "vouched.title"      // of the refusals below
+	VouchedNoAccount   Message = "vouched.no-account" // with the name
+	VouchedBadName     Message = "vouched.bad-name"   // with what was told
+	OtherPerson        Message = "vouched.other-person"
+	SignOutVouched     Message = "sign-out.vouched"
+	SignedOutVouched   Message = "signed-out.vouched"
+	ReenrollVouched    Message = "re-enroll.vouched"
+	DisableVouched     Message = "disable.vouched"
+	TurningOffVouched  Message = "disable.turning-off-vouched"
+	DisableNextVouched Message = "disable.next-vouched"
+	NoPassword         Message = "change-password.none"
+)
+
 // Messages of the pages that change an account.
 const (
 	AddFactorWhy     Message = "add-factor.why"
@@ -258,6 +273,7 @@ const (
 	ProofMessage       Message = "proof.message" // a code that came by a channel of the site's own, such as SMS
 	ProofBackupCode    Message = "proof.backup-code"
 	ProofTrusted       Message = "proof.trusted"
+	ProofVouched       Message = "proof.vouched"
 )
 
 // Messages that say what has just been done.
@@ -448,6 +464,10 @@ const (
 	MailNotYou      Message = "mail.not-you"      // of what the owner may have done
 	MailNotYouTell  Message = "mail.not-you.tell" // of what an operator has done
 	MailSomebody    Message = "mail.somebody"     // of what tells that somebody knows the password
+
+	MailWrongCodesVouchedSubject Message = "mail.wrong-codes-vouched.subject"
+	MailWrongCodesVouched        Message = "mail.wrong-codes-vouched"
+	MailVouchedNotYou            Message = "mail.vouched-not-you"
 
 	MailAccount  Message = "mail.account" // labels of facts, from here on
 	MailSite     Message = "mail.site"

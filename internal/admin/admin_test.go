@@ -96,12 +96,12 @@ func signIn(t *testing.T, svc *auth.Service, name string) enrolled {
 	}
 	p := must(svc.SignIn(ctx, client, auth.Credentials{Name: name, Password: password}))
 	p = must(svc.StepUp(ctx, client, p.Session, auth.Requirement{Level: auth.LevelTwoFactor}, "/"))
-	view, err := svc.Attempt(ctx, p.Attempt)
+	view, err := svc.Attempt(ctx, client, p.Attempt)
 	if err != nil || view.Step != auth.StepEnroll {
 		t.Fatalf("after the password: step %q, %v; want %q", view.Step, err, auth.StepEnroll)
 	}
 	p = must(svc.ConfirmEnrollment(ctx, client, p.Attempt, otp.Code(view.Pending.Secret, otp.Step(time.Now()))))
-	saved, err := svc.Attempt(ctx, p.Attempt)
+	saved, err := svc.Attempt(ctx, client, p.Attempt)
 	if err != nil || len(saved.Codes) == 0 {
 		t.Fatalf("after enrolling: %d backup codes, %v", len(saved.Codes), err)
 	}

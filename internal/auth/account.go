@@ -23,7 +23,7 @@ type account struct {
 // must not change what guards all of them.
 func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Session, error) {
 	x, err := s.Session(ctx, c.Host, value)
-	if err == nil && x.Handed {
+	if err == nil && (x.Handed || !x.Fits(c.Vouched)) {
 		err = errNotSignedIn
 	}
 	return x, err
@@ -193,7 +193,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) 
 }
 
 // DisableTwoFactor begins to turn two-factor sign-in off. Whatever the session has proven before does not count: the attempt asks for
-// the password and for a current code, and the transaction that takes the code removes all factors and backup codes, ends the other
+// the password, unless a handler in front vouches for the person, and for a current code, and the transaction that takes the code removes all factors and backup codes, ends the other
 // sessions and the trust in browsers, and tells the owner.
 func (s *Service) DisableTwoFactor(ctx context.Context, c Client, session string) (Progress, error) {
 	return s.onAccount(ctx, c, session, complete, func(t *tx, a *account) (p Progress, err error) {

@@ -59,6 +59,7 @@ func TestASVS6_3_4SameStrengthOnEveryPathway(t *testing.T) {
 		"Reenroll":          func() (auth.Progress, error) { return b.Reenroll(bg, thief, reset, alice.Password) },
 		"Setup":             func() (auth.Progress, error) { return b.Setup(bg, thief, reset, "mallory", newPassword) },
 		"TakeOver":          func() (auth.Progress, error) { return b.TakeOver(bg, thief, "https://app.example.com", v, v) },
+		"Vouch":             func() (auth.Progress, error) { return b.Vouch(bg, vouchedFor("alice"), auth.Vouching{Create: true}) },
 	}
 	var makers []string
 	for m := range reflect.TypeFor[*auth.Service]().Methods() {

@@ -47,6 +47,7 @@ type AttemptView struct {
 	UserName  string
 	ReturnTo  string
 	StepUp    bool   // the person is signed in and proves more, rather than signing in
+	Vouched   bool   // a handler in front has said who it is, and nobody has typed a password
 	Act       string // what on the own account it is for, by the name of the event that it ends in; empty: nothing but proving
 	Expires   time.Time
 	CodesLeft int // at StepCode: how many unused backup codes there are
@@ -153,11 +154,18 @@ func (a *attempt) prove(m Method, now time.Time) {
 
 func attemptKey(ticket []byte) string { return "attempt/" + digest(ticket) }
 
-// begin stores a new attempt, or finishes at once when nothing is missing.
+// begin stores a new attempt, or finishes at once when nothing is missing. Where a handler in front vouches for the person, no password
+// is asked for.
 func (t *tx) begin(u *userRecord, a attempt) (Progress, error) {
+	if !fits(a.Proofs, u.Name, t.client.Vouched) {
+		return Progress{}, fail(OtherPerson)
+	}
 	f, err := loadFactors(t, u.ID)
 	if err != nil {
 		return Progress{}, err
+	}
+	if t.client.Vouched != "" && a.Need.missing(a.Proofs, f.enrolled(), t.now).Password {
+		a.prove(Vouched, t.now)
 	}
 	a.UserID, a.Generation, a.Expires = u.ID, u.Generation, t.now.Add(attemptLife)
 	return t.proceed(u, &f, &a)
@@ -213,7 +221,7 @@ type held struct {
 }
 
 // openAttempt reads the attempt behind a cookie value. Whatever is wrong with it is the same AttemptGone.
-func (s *Service) openAttempt(t store.Tx, value string, now time.Time) (*held, error) {
+func (s *Service) openAttempt(t store.Tx, c *Client, value string, now time.Time) (*held, error) {
 	ticket, ok := s.keys.open(useAttempt, value, secretSize)
 	if !ok {
 		return nil, fail(AttemptGone)
@@ -232,6 +240,9 @@ func (s *Service) openAttempt(t store.Tx, value string, now time.Time) (*held, e
 	}
 	if !found || h.user.Disabled || h.user.Generation != h.attempt.Generation {
 		return nil, fail(AttemptGone) // also when the password it was begun with is no longer the one
+	}
+	if !fits(h.attempt.Proofs, h.user.Name, c.Vouched) {
+		return nil, fail(AttemptGone)
 	}
 	if h.factors, err = loadFactors(t, h.user.ID); err != nil {
 		return nil, err
@@ -254,7 +265,7 @@ func (s *Service) openAttempt(t store.Tx, value string, now time.Time) (*held, e
 
 // openAttempt is Service.openAttempt for a writing act, which demands a step.
 func (t *tx) openAttempt(value string, step Step) (*held, error) {
-	h, err := t.s.openAttempt(t, value, t.now)
+	h, err := t.s.openAttempt(t, &t.client, value, t.now)
 	if err == nil && h.step != step {
 		err = fail(OutOfOrder)
 	}
@@ -270,9 +281,9 @@ func (t *tx) advance(h *held) (Progress, error) {
 }
 
 // Attempt shows where a sign-in stands.
-func (s *Service) Attempt(ctx context.Context, value string) (v AttemptView, err error) {
+func (s *Service) Attempt(ctx context.Context, c Client, value string) (v AttemptView, err error) {
 	err = s.view(ctx, func(t store.Tx) error {
-		h, err := s.openAttempt(t, value, s.now())
+		h, err := s.openAttempt(t, &c, value, s.now())
 		if err != nil {
 			return err
 		}
@@ -286,7 +297,7 @@ func (s *Service) attemptView(t store.Tx, h *held) (AttemptView, error) {
 	a := &h.attempt
 	v := AttemptView{
 		Step: h.step, UserName: h.user.Name, ReturnTo: a.ReturnTo, StepUp: a.Session != "", Act: a.Act, CodesLeft: h.factors.codesLeft(),
-		Expires: a.Expires,
+		Expires: a.Expires, Vouched: slices.ContainsFunc(a.Proofs, isVouched),
 	}
 	switch h.step {
 	case StepCode:

@@ -9,8 +9,8 @@
 // a session satisfies a rule. Service.update is the only way to the store's write side, so that no change goes without its event; but for when sessions were last seen,
 // which is none.
 //
-// The package knows nothing of HTTP, Caddy or Badger. Read service.go for how an act runs, attempt.go for the way in, password.go and
-// code.go for the proofs, session.go and cache.go for what the gate asks on each request, guess.go for the counters against guessing,
+// The package knows nothing of HTTP, Caddy or Badger. Read service.go for how an act runs, attempt.go for the way in, password.go,
+// vouch.go and code.go for the proofs, session.go and cache.go for what the gate asks on each request, guess.go for the counters against guessing,
 // and token.go for every secret that is handed out.
 package auth
 
@@ -25,8 +25,12 @@ const (
 	Email          Method = "email"   // a code sent to the account's address; never "otp", so that a rule can tell them apart
 	Webhook        Method = "webhook" // a code delivered by whatever the operator has connected
 	BackupCode     Method = "backup_code"
+	Vouched        Method = "vouched"         // a handler in front of us says on each request who it is; stands in for the password
 	TrustedBrowser Method = "trusted_browser" // this browser proved a second factor not long ago; stands in for a code where nothing fresh is asked
 )
+
+// First tells whether the method is a first factor: the password, or what stands in for it.
+func (m Method) First() bool { return m == Password || m == Vouched }
 
 // Second tells whether the method counts as a second factor that a person proves.
 func (m Method) Second() bool {

@@ -129,7 +129,7 @@ func (s *Service) giveBack(ctx context.Context, c Client, limits []limit, why er
 }
 
 // refuseCode keeps the raised counters, of the attempt too, and says what was wrong. The owner hears of it before it becomes a habit:
-// whoever types these codes knows the password.
+// whoever types these codes has proven the first factor.
 func (t *tx) refuseCode(h *held, try codeTry, o outcome) error {
 	e := Event{Type: EventCode, Outcome: failure, Method: try.method, Detail: streak(try.inARow)}
 	why := WrongCode
@@ -138,7 +138,11 @@ func (t *tx) refuseCode(h *held, try codeTry, o outcome) error {
 	}
 	t.eventFor(h.user, e)
 	if try.inARow == freeTries && h.step == StepCode && h.attempt.Session == "" {
-		t.notify(h.user, Message{Kind: NoticeWrongCodes})
+		kind := NoticeWrongCodes
+		if slices.ContainsFunc(h.attempt.Proofs, isVouched) {
+			kind = NoticeVouchedCodes
+		}
+		t.notify(h.user, Message{Kind: kind})
 	}
 	if h.attempt.Sent != nil {
 		if err := put(t, h.key, h.attempt, h.attempt.Expires); err != nil {

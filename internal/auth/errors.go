@@ -46,6 +46,8 @@ const (
 	SameAddress                   // this is the account's address already
 	BadFactorName                 // the name of a factor is too long, or not printable
 	WrongPassword                 // of a person who is named on the page, so there is nothing to hide about who that is
+	NoAccount                     // a handler in front vouches for somebody who has no account here, or a disabled one
+	OtherPerson                   // a handler in front vouches for somebody else than the one whom this is about
 )
 
 // Error is every error of this package. Kind is for the program; Detail, where set, is a plain clause for an operator or a form; the
@@ -97,6 +99,8 @@ var kindNames = map[Kind]string{
 	SameAddress:       "the account has this address already",
 	BadFactorName:     "the name of the factor is not acceptable",
 	WrongPassword:     "wrong password",
+	NoAccount:         "there is no account to use",
+	OtherPerson:       "a handler in front vouches for somebody else",
 }
 
 func (e *Error) Error() string {

@@ -33,6 +33,7 @@ type Event struct {
 const (
 	EventSignIn            = "sign_in"             // a session was made
 	EventPassword          = "password"            // a password was wrong, or was right and more was needed than it
+	EventVouched           = "vouched"             // a handler in front vouched for somebody who was not let in
 	EventCode              = "code"                // a code was wrong
 	EventReplay            = "code_replay"         // a right code was used again
 	EventBackupCode        = "backup_code_used"    // a backup code was used up

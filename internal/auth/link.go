@@ -236,7 +236,7 @@ func (s *Service) AcceptInvite(ctx context.Context, c Client, token, password st
 		if err != nil {
 			return p, err
 		}
-		u.Password = hash
+		u.Password, u.LinkNeeded = hash, false // the invite comes from the operator too, who has made it after the reset
 		if err := t.saveUser(u); err != nil {
 			return p, err
 		}
@@ -247,28 +247,39 @@ func (s *Service) AcceptInvite(ctx context.Context, c Client, token, password st
 
 // Reenroll begins a new enrollment after an operator's reset. It takes the link and the password: the link alone, found in a mailbox,
 // opens nothing. A password that was set through the mailbox is as good as any beside it, since the link came from the operator: where
-// mail is the only second factor to be had, there would be no way back otherwise.
+// mail is the only second factor to be had, there would be no way back otherwise. Where a handler in front vouches for the person, that
+// stands in for the password.
 func (s *Service) Reenroll(ctx context.Context, c Client, token, password string) (p Progress, err error) {
 	u, err := s.linkFor(ctx, token, ReenrollLink)
 	if err != nil {
 		return p, err
 	}
+	if c.Vouched != "" {
+		return s.progress(ctx, c, func(t *tx) (p Progress, err error) { return t.reenroll(token, Vouched, nil) })
+	}
 	return s.withPassword(ctx, c, u.Name, password, func(t *tx, try passwordTry) (p Progress, err error) {
-		_, owner, err := t.s.openLink(t, token, t.now)
-		if err != nil {
-			return p, err
-		}
-		if err := t.acceptPassword(owner, try); err != nil {
-			return p, err
-		}
-		if owner.MailedPassword {
-			owner.MailedPassword = false
-			if err := t.saveUser(owner); err != nil {
-				return p, err
-			}
-		}
-		return t.begin(owner, attempt{Need: enrollment, Proofs: []Proof{{Password, t.now.UTC()}}, Link: digest([]byte(token))})
+		return t.reenroll(token, Password, &try)
 	})
+}
+
+// reenroll begins the enrollment. With Password there is a try, which was right.
+func (t *tx) reenroll(token string, m Method, try *passwordTry) (p Progress, err error) {
+	_, owner, err := t.s.openLink(t, token, t.now)
+	if err != nil {
+		return p, err
+	}
+	if try != nil {
+		if err := t.acceptPassword(owner, *try); err != nil {
+			return p, err
+		}
+	}
+	if owner.MailedPassword {
+		owner.MailedPassword = false
+		if err := t.saveUser(owner); err != nil {
+			return p, err
+		}
+	}
+	return t.begin(owner, attempt{Need: enrollment, Proofs: []Proof{{m, t.now.UTC()}}, Link: digest([]byte(token))})
 }
 
 // useEnrollmentLink uses up the link that an enrollment came by. A person who needs one cannot confirm without it, so that a session or

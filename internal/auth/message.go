@@ -40,6 +40,7 @@ const (
 	NoticeBackupCodeUsed   MessageKind = "backup_code_used"  // Left says how many there still are
 	NoticeBackupCodesMade  MessageKind = "backup_codes_made" // the older ones are dead
 	NoticeWrongCodes       MessageKind = "wrong_codes"       // the password was right, and several codes after it were wrong
+	NoticeVouchedCodes     MessageKind = "vouched_codes"     // the same, of somebody for whom a handler in front vouches
 	NoticeAfterFailures    MessageKind = "after_failures"    // a sign-in succeeded after many wrong passwords
 	NoticeTrustedElsewhere MessageKind = "trusted_elsewhere" // a trusted browser's cookie was used from a second place; the trust is over
 )

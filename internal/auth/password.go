@@ -19,8 +19,12 @@ type Credentials struct {
 }
 
 // SignIn takes a name and a password and begins an attempt, or makes a session when the person has no second factor. An unknown name,
-// a wrong password and a disabled account are one answer, at one cost.
+// a wrong password and a disabled account are one answer, at one cost. Where a handler in front names somebody else, nobody else signs in:
+// OtherPerson.
 func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progress, err error) {
+	if !fits(nil, Canonical(in.Name), c.Vouched) {
+		return p, fail(OtherPerson)
+	}
 	right, err := s.verifyPassword(ctx, c, in.Name, in.Password)
 	if err != nil {
 		return p, err
@@ -37,16 +41,7 @@ func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progr
 			return p, err
 		}
 		if owner.LinkNeeded {
-			t.eventFor(owner, Event{Type: EventPassword, Outcome: refused, Method: Password, Detail: "a link is needed to enroll"})
-			return p, t.refuse(fail(LinkNeeded))
-		}
-		a := attempt{
-			Need: Requirement{Level: LevelPassword}, Proofs: []Proof{{Password, t.now.UTC()}},
-			Remember: in.Remember, ReturnTo: in.ReturnTo,
-		}
-		f, err := loadFactors(t, owner.ID)
-		if err != nil {
-			return p, err
+			return t.sendToLink(owner, EventPassword, Password)
 		}
 		if right.inARow > manyFailures {
 			owner.Guessed = true
@@ -54,17 +49,33 @@ func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progr
 				return p, err
 			}
 		}
-		is, next, expires, err := t.trusted(owner, &f)
-		if err != nil {
-			return p, err
-		}
-		if is {
-			a.prove(TrustedBrowser, t.now)
-		}
-		p, err = t.begin(owner, a)
-		p.Trusted, p.TrustedExpires = next, expires
-		return p, err
+		return t.enter(owner, attempt{Proofs: []Proof{{Password, t.now.UTC()}}, Remember: in.Remember, ReturnTo: in.ReturnTo})
 	})
+}
+
+// enter begins a sign-in of which the first factor is proven. A trusted browser stands in for the second.
+func (t *tx) enter(owner *userRecord, a attempt) (p Progress, err error) {
+	a.Need = Requirement{Level: LevelPassword}
+	f, err := loadFactors(t, owner.ID)
+	if err != nil {
+		return p, err
+	}
+	is, next, expires, err := t.trusted(owner, &f)
+	if err != nil {
+		return p, err
+	}
+	if is {
+		a.prove(TrustedBrowser, t.now)
+	}
+	p, err = t.begin(owner, a)
+	p.Trusted, p.TrustedExpires = next, expires
+	return p, err
+}
+
+// sendToLink refuses somebody whose factors an operator has reset: what they enroll with is the link.
+func (t *tx) sendToLink(owner *userRecord, event string, m Method) (Progress, error) {
+	t.eventFor(owner, Event{Type: event, Outcome: refused, Method: m, Detail: "a link is needed to enroll"})
+	return Progress{}, t.refuse(fail(LinkNeeded))
 }
 
 // manyFailures is how many wrong passwords before the right one are worth a notice.
@@ -74,7 +85,7 @@ const manyFailures = 10
 func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain string) (p Progress, err error) {
 	var h *held
 	err = s.view(ctx, func(t store.Tx) error {
-		if h, err = s.openAttempt(t, value, s.now()); err == nil && h.step != StepPassword {
+		if h, err = s.openAttempt(t, &c, value, s.now()); err == nil && h.step != StepPassword {
 			err = fail(OutOfOrder)
 		}
 		return err

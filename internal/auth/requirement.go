@@ -128,7 +128,7 @@ func (req *Requirement) admits(s *Session) bool {
 
 // missing are the kinds of proof that a person still owes.
 type missing struct {
-	Password bool
+	Password bool // or what stands in for it
 	Code     bool // a second factor that is enrolled
 	Enroll   bool // a second factor, and none is enrolled
 }
@@ -140,8 +140,8 @@ func (req *Requirement) missing(proofs []Proof, enrolled bool, now time.Time) mi
 	m := missing{Password: true, Code: enrolled, Enroll: !enrolled && req.Level == LevelTwoFactor}
 	for _, p := range proofs {
 		switch {
-		case p.Method == Password && fresh(p):
-			m.Password = false
+		case p.Method == Vouched, p.Method == Password && fresh(p):
+			m.Password = false // whom a handler in front vouches for is named anew on each request, see vouch.go: that does not grow old
 		case enrolled && req.counts(p.Method) && fresh(p):
 			m.Code = false
 		}
@@ -169,7 +169,7 @@ const (
 )
 
 // Sudo is what a session must satisfy to change anything that guards its account: a password and, where one is enrolled, a second
-// factor, both typed in this session within SudoAge. Which second factor does not matter, or a lost device could never be taken off the
+// factor, both typed in this session within SudoAge. Where a handler in front vouches for the person, the second factor alone is typed. Which second factor does not matter, or a lost device could never be taken off the
 // list; a trusted browser is none.
 var Sudo = Requirement{Level: LevelPassword, MaxAge: SudoAge}
 

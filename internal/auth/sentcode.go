@@ -92,7 +92,7 @@ func hint(to string) string {
 // Errors are TooManyMessages, TriesSpent, NoSuchWay and those of the attempt.
 func (s *Service) SendCode(ctx context.Context, c Client, value string, m Method, factor string) error {
 	return s.update(ctx, c, func(t *tx) error {
-		h, err := s.openAttempt(t, value, t.now)
+		h, err := s.openAttempt(t, &c, value, t.now)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type Client struct {
 	Browser  string     // value of the browser cookie; empty: none
 	Trusted  string     // value of the trusted-browser cookie; empty: none
 	Language string     // of the page, BCP 47; empty: not known
+	Vouched  string     // whom a handler in front of us has authenticated on this request, as it spells the name; empty: nobody
 	Origin   string     // of the site as it is configured, such as https://app.example.com; empty: not known. Links in mail lead there
 	Host     string     // that was asked for: lower case, no port, no final dot. A session that is made works there and nowhere else
 	Domain   string     // the parent domain all hosts of which are to share the session; empty: none

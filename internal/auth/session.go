@@ -4,6 +4,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -147,7 +148,7 @@ func (r *sessionRecord) ticket(sum []byte) (t handed, isHanded, found bool) {
 // Session returns the session behind a cookie value that came to a host. It is the one question of every proxied request: for a session
 // in memory it costs one SHA-256 and one look-up, writes nothing and takes no lock that all requests share. The host is its name in lower
 // case, without port and final dot. Errors are NotSignedIn, also for a ticket of another host, or Unavailable when the store cannot tell:
-// never take that for "not signed in".
+// never take that for "not signed in". Whether the session may be used on this request Session.Fits has to say too.
 func (s *Service) Session(ctx context.Context, host, value string) (*Session, error) {
 	var buf [256]byte
 	if len(value) > len(buf) {
@@ -221,7 +222,7 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 // finish makes the session of an attempt that lacks nothing, or rotates the one that proved more.
 func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 	if a.Act == EventTwoFactorDisabled {
-		a.Proofs = slices.DeleteFunc(slices.Clone(a.Proofs), func(p Proof) bool { return p.Method != Password }) // of what is gone
+		a.Proofs = slices.DeleteFunc(slices.Clone(a.Proofs), func(p Proof) bool { return !p.Method.First() }) // of what is gone
 		if err := t.turnOff(u, f, a); err != nil {
 			return err
 		}
@@ -346,15 +347,18 @@ func (r *sessionRecord) idBytes() ([]byte, error) {
 	return id, nil
 }
 
-// second is the second factor among proofs, or what stood in for it, for events; the newest one, or the password when there is none.
+// second is the second factor among proofs, or what stood in for it, for events; the newest one, or the first factor when there is none.
 func second(proofs []Proof) Method {
-	newest := Proof{Method: Password}
+	newest, first := Proof{}, Password
 	for _, p := range proofs {
-		if p.Method != Password && !p.At.Before(newest.At) {
+		switch {
+		case p.Method == Vouched:
+			first = Vouched
+		case !p.Method.First() && !p.At.Before(newest.At):
 			newest = p
 		}
 	}
-	return newest.Method
+	return cmp.Or(newest.Method, first)
 }
 
 // endSession ends a session. The caller takes it off the user's list.

@@ -133,13 +133,15 @@ func validAddress(s string) bool {
 
 // canonicalAddress is how two addresses are compared. Only ASCII letters lose their case: to fold more would make one address of two,
 // such as the Kelvin sign and a k (RE-6). Mail goes to the stored spelling.
-func canonicalAddress(s string) string {
+func canonicalAddress(s string) string { return lowerASCII(strings.TrimSpace(s)) }
+
+func lowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			r += 'a' - 'A'
 		}
 		return r
-	}, strings.TrimSpace(s))
+	}, s)
 }
 
 func (k *keys) emailIndex(address string) string {
@@ -491,7 +493,8 @@ func (s *Service) DeleteUser(ctx context.Context, c Client, name string) error {
 
 // ResetTwoFactor removes all second factors and backup codes of a person, ends their sessions and returns the link with which they
 // enroll again. Until then the password alone enrolls nothing: whoever knows only the password must not be the one who
-// binds the new authenticator. A person who never accepted the invite gets a new invite instead.
+// binds the new authenticator. A person who never accepted the invite, and has not signed in in another way either, gets a new invite
+// instead.
 func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (link NewLink, err error) {
 	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
 		if u.Disabled {
@@ -507,7 +510,7 @@ func (s *Service) ResetTwoFactor(ctx context.Context, c Client, name string) (li
 			return err
 		}
 		kind := ReenrollLink
-		if u.Password == "" {
+		if u.Password == "" && !u.Welcomed {
 			kind = InviteLink
 		}
 		u.LinkNeeded = kind == ReenrollLink

@@ -43,6 +43,7 @@ var wordings = map[auth.MessageKind]wording{
 	auth.NoticeBackupCodeUsed:   {web.MailBackupCodeUsedSubject, web.MailBackupCodeUsed, web.MailNotYou, true},
 	auth.NoticeBackupCodesMade:  {web.MailBackupCodesMadeSubject, web.MailBackupCodesMade, web.MailNotYou, true},
 	auth.NoticeWrongCodes:       {web.MailWrongCodesSubject, web.MailWrongCodes, web.MailSomebody, true},
+	auth.NoticeVouchedCodes:     {web.MailWrongCodesVouchedSubject, web.MailWrongCodesVouched, web.MailVouchedNotYou, false},
 	auth.NoticeAfterFailures:    {web.MailAfterFailuresSubject, web.MailAfterFailures, web.MailSomebody, true},
 	auth.NoticeTrustedElsewhere: {web.MailTrustedElsewhereSubject, web.MailTrustedElsewhere, web.MailSomebody, true},
 }

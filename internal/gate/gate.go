@@ -244,8 +244,8 @@ func (g *Gate) require(r *http.Request, v visit.Visit, rules ...*Rule) Decision 
 	return d
 }
 
-// whose finds the session of a request: nil for a stranger. Only NotSignedIn means a stranger; any other failure means that nobody
-// knows, and is never taken for "signed out" (ST-11).
+// whose finds the session of a request: nil for a stranger, and where a handler in front vouches for somebody else. Only NotSignedIn
+// means a stranger; any other failure means that nobody knows, and is never taken for "signed out" (ST-11).
 func (g *Gate) whose(r *http.Request, v visit.Visit) (*auth.Session, error) {
 	value, ok := v.Cookie(r, visit.Session)
 	if !ok {
@@ -253,6 +253,8 @@ func (g *Gate) whose(r *http.Request, v visit.Visit) (*auth.Session, error) {
 	}
 	s, err := g.session(r.Context(), v.Host, value)
 	switch {
+	case err == nil && s != nil && !s.Fits(v.Vouched):
+		return nil, nil
 	case err == nil:
 		return s, nil
 	case auth.KindOf(err) == auth.NotSignedIn:

@@ -76,6 +76,41 @@ func TestSessionFromBeginningToEnd(t *testing.T) {
 	want("disabled", alice.Session, "sign in")
 }
 
+// TestVouchedFor: a session passes where its person is named, and where nobody is; a rule that skips asks for neither.
+func TestVouchedFor(t *testing.T) {
+	g, b, alice := open(t, skipPublic, freshProof)
+	c := alice.Client()
+	c.Vouched = "alice"
+	p, err := b.Vouch(t.Context(), c, auth.Vouching{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = b.Code(t.Context(), c, p.Attempt, auth.TOTP, alice.Code()); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when, target, session, named, want string) {
+		t.Helper()
+		r, v := ask(t, "GET "+target, cookie(session))
+		v.Vouched = named
+		if got := verdict(g.Check(r, v)); got != want {
+			t.Errorf("%s, %s where %q is named: got %s, want %s", when, target, named, got, want)
+		}
+	}
+	for named, want := range map[string]string{"": "pass", "alice": "pass", "Alice": "pass", "bob": "sign in", "alice,bob": "sign in"} {
+		check("a password was typed", "/", alice.Session, named, want)
+		check("a password was typed", "/public/x", alice.Session, named, "pass")
+	}
+	for named, want := range map[string]string{"": "sign in", "alice": "pass", "bob": "sign in"} {
+		check("vouched for", "/", p.Session, named, want)
+		check("vouched for, without a session", "/", "", named, "sign in")
+		check("vouched for, with a sign-in in progress", "/", p.Attempt, named, "sign in")
+	}
+	check("fresh", "/pay", p.Session, "alice", "pass")
+	b.Clock.Move(11 * time.Minute)
+	check("the code is old", "/pay", p.Session, "alice", "step up")
+	check("the code is old", "/", p.Session, "alice", "pass")
+}
+
 // forgeries are values with the shape of ours that nobody was given.
 func forgeries(value string) []string {
 	change := func(i int) string {
@@ -249,6 +284,9 @@ func TestAllocations(t *testing.T) {
 	}
 	g, r, v := live(t)
 	budget("a live session", 0, func() { g.Check(r, v) })
+	named := v
+	named.Vouched = "alice"
+	budget("a live session of whom a handler in front names", 0, func() { g.Check(r, named) })
 	fg, fr, fv := forged(t)
 	budget("a forged cookie", 20, func() { fg.Check(fr, fv) })
 	sg, sr, sv := stranger(t)

@@ -24,6 +24,7 @@ func showAccount(q *request) {
 		Token:          q.tokenFor(signOutForm),
 		Done:           q.wasDone(),
 		UserName:       u.Name,
+		HasPassword:    u.HasPassword,
 		FullName:       u.FullName,
 		Email:          u.Email,
 		MayChangeEmail: q.auth.Settings().Mail,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -22,6 +23,7 @@ type outcome struct {
 	backup   web.Message // instead of text, where a backup code was typed
 	sent     web.Message // instead of text, where a code was typed that had been sent
 	password web.Message // instead of text, where a password was typed
+	vouched  web.Message // instead of text, where a handler in front has said who it is; with the name
 	noPhone  web.Message // instead of text, where codes were to go to something else than a telephone number
 	title    web.Message
 	next     string // of a page of its own: where to go, under visit.Prefix
@@ -42,7 +44,7 @@ var outcomes = map[auth.Kind]outcome{
 	auth.LinkGone:         {status: http.StatusGone, title: web.LinkGoneTitle, text: web.LinkGone, next: "sign-in"},
 	auth.LinkNeeded:       {status: http.StatusForbidden, text: web.LinkNeeded},
 	auth.NameTaken:        {status: http.StatusConflict, text: web.NameTaken},
-	auth.BadName:          {status: http.StatusUnprocessableEntity, text: web.BadName},
+	auth.BadName:          {status: http.StatusUnprocessableEntity, text: web.BadName, vouched: web.VouchedBadName},
 	auth.BadPassword:      {status: http.StatusUnprocessableEntity}, // one sentence for each reason, below
 	auth.BadInput:         {status: http.StatusBadRequest, title: web.BadRequestTitle, text: web.BadRequest, next: "sign-in"},
 	auth.NotFound:         {status: http.StatusNotFound, title: web.NotFoundTitle, text: web.NotFound, next: "account"},
@@ -56,6 +58,8 @@ var outcomes = map[auth.Kind]outcome{
 	auth.BadAddress:       {status: http.StatusUnprocessableEntity, text: web.BadAddress},
 	auth.SameAddress:      {status: http.StatusUnprocessableEntity, text: web.SameEmail},
 	auth.BadFactorName:    {status: http.StatusUnprocessableEntity, text: web.BadFactorName},
+	auth.NoAccount:        {status: http.StatusForbidden, vouched: web.VouchedNoAccount},
+	auth.OtherPerson:      {status: http.StatusForbidden, title: web.VouchedTitle, text: web.OtherPerson, next: "account"},
 	auth.Busy:             {status: http.StatusServiceUnavailable, text: web.Busy},
 }
 
@@ -94,6 +98,9 @@ func (q *request) refuse(err error, m auth.Method, again func(problem string) we
 	q.show(o.status, again(q.sentence(err, o, m)))
 }
 
+// maxShown is how many bytes of a name that may be anything come onto a page.
+const maxShown = 128
+
 // sentence fills in what the error knows.
 func (q *request) sentence(err error, o outcome, m auth.Method) string {
 	e, _ := errors.AsType[*auth.Error](err)
@@ -115,6 +122,8 @@ func (q *request) sentence(err error, o outcome, m auth.Method) string {
 		return q.say(o.backup)
 	case (m == auth.Email || m == auth.Webhook) && o.sent != "":
 		return q.say(o.sent)
+	case m == auth.Vouched && o.vouched != "":
+		return q.say(o.vouched, strings.ToValidUTF8(q.visit.Vouched[:min(len(q.visit.Vouched), maxShown)], ""))
 	case m == auth.Password && o.password != "":
 		return q.say(o.password)
 	case o.noPhone != "" && !auth.PhoneChannel(q.form.Get("channel")):

@@ -24,8 +24,9 @@ import (
 // site is a portal over TLS with an application behind it that says "the application" under every other path.
 type site struct {
 	*authtest.Bench
-	portal *Portal
-	server *httptest.Server
+	portal  *Portal
+	server  *httptest.Server
+	vouched string // whom a handler in front vouches for on every request
 }
 
 func newSite(t *testing.T) *site {
@@ -37,7 +38,9 @@ func newSite(t *testing.T) *site {
 	}
 	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, visit.Prefix) {
-			s.portal.ServeHTTP(w, r, secure(r))
+			v := secure(r)
+			v.Vouched = s.vouched
+			s.portal.ServeHTTP(w, r, v)
 			return
 		}
 		io.WriteString(w, "the application")

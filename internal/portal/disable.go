@@ -36,5 +36,5 @@ func disable(q *request) {
 }
 
 func (q *request) disablePage(problem string) web.Page {
-	return web.DisableTwoFactor{Frame: q.frame(), Form: q.formFor(disableForm, problem)}
+	return web.DisableTwoFactor{Frame: q.frame(), Form: q.formFor(disableForm, problem), Vouched: q.visit.Vouched != ""}
 }

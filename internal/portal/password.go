@@ -13,7 +13,17 @@ import (
 
 var passwordForm = purpose{name: "password", cookie: visit.Session}
 
-func showPassword(q *request) { q.show(http.StatusOK, q.passwordPage("", "")) }
+func showPassword(q *request) {
+	u, err := q.auth.Account(q.Context(), q.own.UserID)
+	switch {
+	case err != nil:
+		q.unavailable(err)
+	case !u.HasPassword:
+		q.notice(http.StatusOK, web.ChangePasswordTitle, web.NoPassword, "account", web.Back)
+	default:
+		q.show(http.StatusOK, q.passwordPage("", ""))
+	}
+}
 
 // changePassword takes the old password together with the new one, under the counters of the sign-in (BF-19).
 func changePassword(q *request) {

@@ -27,6 +27,7 @@ type Config struct {
 	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
 	Brand   web.Brand                     // what the pages show
 	Central *Central                      // where people sign in for other sites too; nil: nowhere
+	Create  bool                          // whom a handler in front vouches for gets an account, if there is none of the name
 	Log     *slog.Logger                  // nil: nothing is logged
 }
 
@@ -35,6 +36,7 @@ type Portal struct {
 	service func() (*auth.Service, error)
 	brand   web.Brand
 	central *Central
+	create  bool
 	log     *slog.Logger
 	mux     *http.ServeMux // only finds the pattern of a request
 	serve   map[string]handler
@@ -48,7 +50,7 @@ func New(cfg Config) (*Portal, error) {
 		return nil, errors.New("a portal needs a service")
 	}
 	p := &Portal{
-		service: cfg.Service, brand: cfg.Brand, central: cfg.Central, log: cfg.Log,
+		service: cfg.Service, brand: cfg.Brand, central: cfg.Central, create: cfg.Create, log: cfg.Log,
 		mux: http.NewServeMux(), serve: make(map[string]handler), local: make(map[string]bool),
 		away: page.then(toPortal),
 	}

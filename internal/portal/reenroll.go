@@ -19,7 +19,8 @@ func showReenroll(q *request) {
 	}
 }
 
-// reenroll starts anew with a second factor that an operator has reset; the link alone is not enough, the password is asked too.
+// reenroll starts anew with a second factor that an operator has reset; the link alone is not enough, the password is asked too
+// unless a handler in front vouches for the person.
 func reenroll(q *request) {
 	l, ok := q.link(auth.ReenrollLink)
 	if !ok {
@@ -34,5 +35,7 @@ func reenroll(q *request) {
 }
 
 func (q *request) reenrollPage(l auth.Link, problem string) web.Page {
-	return web.Reenroll{Frame: q.frame(), Form: q.formFor(reenrollForm, problem), Action: q.visit.URL.Path, UserName: l.UserName}
+	return web.Reenroll{
+		Frame: q.frame(), Form: q.formFor(reenrollForm, problem), Action: q.visit.URL.Path, UserName: l.UserName, Vouched: q.visit.Vouched != "",
+	}
 }

@@ -37,7 +37,7 @@ func (q *request) client() auth.Client {
 	trusted, _ := q.visit.Cookie(q.Request, visit.Trusted)
 	return auth.Client{
 		Address: q.visit.Address, Device: q.UserAgent(), Browser: browser, Trusted: trusted, Language: web.Tag(q.Request), Origin: q.visit.Origin,
-		Host: q.visit.Host, Domain: q.visit.Domain,
+		Host: q.visit.Host, Domain: q.visit.Domain, Vouched: q.visit.Vouched,
 	}
 }
 
@@ -64,7 +64,10 @@ func (q *request) session() (*auth.Session, error) {
 		return nil, nil
 	}
 	s, err := q.auth.Session(q.Context(), q.visit.Host, value)
-	if err != nil && auth.KindOf(err) == auth.NotSignedIn {
+	switch {
+	case err != nil && auth.KindOf(err) == auth.NotSignedIn:
+		return nil, nil
+	case err == nil && !s.Fits(q.visit.Vouched):
 		return nil, nil
 	}
 	return s, err
@@ -76,7 +79,7 @@ func (q *request) attempt() (*auth.AttemptView, error) {
 	if !ok {
 		return nil, nil
 	}
-	a, err := q.auth.Attempt(q.Context(), value)
+	a, err := q.auth.Attempt(q.Context(), q.client(), value)
 	if err != nil {
 		if auth.KindOf(err) == auth.AttemptGone {
 			return nil, nil

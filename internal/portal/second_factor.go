@@ -74,6 +74,7 @@ func (q *request) secondFactorPage(a *auth.AttemptView, named url.Values, proble
 		OtherKind: a.OtherKind,
 		StepUp:    a.StepUp,
 		TurnsOff:  turnsOff(a),
+		Vouched:   a.Vouched,
 		Trusted:   named.Get("trust") == "yes",
 		StartOver: q.startOverToken(a),
 	}
@@ -114,9 +115,10 @@ func sentPage(s *auth.SentView, channel string) *web.Sent {
 	return &web.Sent{Method: string(s.Method), Channel: channel, To: s.To, Until: s.Expires, Failed: s.Failed}
 }
 
-// startOverToken is empty for somebody who is signed in: to drop a step-up, going elsewhere is enough.
+// startOverToken is empty for somebody who is signed in: to drop a step-up, going elsewhere is enough. Where a handler in front has said
+// who it is, to begin again would lead to the same person.
 func (q *request) startOverToken(a *auth.AttemptView) string {
-	if a.StepUp {
+	if a.StepUp || q.visit.Vouched != "" {
 		return ""
 	}
 	return q.tokenFor(startOverForm)

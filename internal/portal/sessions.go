@@ -77,6 +77,7 @@ var proofWords = map[auth.Method]web.Message{
 	auth.Webhook:        web.ProofMessage,
 	auth.BackupCode:     web.ProofBackupCode,
 	auth.TrustedBrowser: web.ProofTrusted,
+	auth.Vouched:        web.ProofVouched,
 }
 
 // proofs says in words what was proven.

@@ -35,10 +35,18 @@ func showSignIn(q *request) {
 		q.leave(q.query.Get("return_to"))
 		return
 	}
+	if q.visit.Vouched != "" {
+		q.vouch()
+		return
+	}
 	q.show(http.StatusOK, q.signInPage(auth.Credentials{ReturnTo: q.returnTo()}, ""))
 }
 
 func signIn(q *request) {
+	if q.visit.Vouched != "" {
+		q.see("sign-in?return_to=" + url.QueryEscape(q.returnTo())) // the form is of before, and its password is not asked for any more
+		return
+	}
 	in := auth.Credentials{
 		Name:     q.form.Get("name"),
 		Password: q.form.Get("password"),

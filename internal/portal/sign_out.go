@@ -22,7 +22,7 @@ func showSignOut(q *request) {
 	case s == nil:
 		q.see("signed-out")
 	default:
-		q.show(http.StatusOK, web.SignOut{Frame: q.frame(), Token: q.tokenFor(signOutForm)})
+		q.show(http.StatusOK, web.SignOut{Frame: q.frame(), Token: q.tokenFor(signOutForm), Vouched: q.visit.Vouched != ""})
 	}
 }
 
@@ -40,5 +40,9 @@ func signOut(q *request) {
 }
 
 func showSignedOut(q *request) {
-	q.notice(http.StatusOK, web.SignedOutTitle, web.SignedOutText, "sign-in", web.SignInAgain)
+	text := web.SignedOutText
+	if q.visit.Vouched != "" {
+		text = web.SignedOutVouched
+	}
+	q.notice(http.StatusOK, web.SignedOutTitle, text, "sign-in", web.SignInAgain)
 }

@@ -25,6 +25,7 @@ type SiteConfig struct {
 	Headers identity.Config
 	Brand   web.Brand    // what the pages show
 	Central *Central     // where people sign in for other sites too; nil: nowhere
+	Create  bool         // whom a handler in front vouches for gets an account, if there is none of the name
 	Now     auth.Clock   // nil: time.Now
 	Log     *slog.Logger // nil: nothing is logged
 }
@@ -46,7 +47,7 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Central: cfg.Central, Log: cfg.Log})
+	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Central: cfg.Central, Create: cfg.Create, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}

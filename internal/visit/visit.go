@@ -39,6 +39,9 @@ type Visit struct {
 	Transport Transport
 	// Host is the name of the host that was asked for, as HostName reads it; empty where that is no name. A session works at one host.
 	Host string
+	// Vouched is whom a handler in front of us has authenticated on this request, as it spells the name; empty: nobody, also where the
+	// site takes no handler's word.
+	Vouched string
 	// Origin is the site as scheme://host[:port], where the configuration names the host that the request came for; empty where it does
 	// not, and on an Exposed connection. It is never put together from what the client says (RE-1), so it may stand in a letter.
 	Origin string

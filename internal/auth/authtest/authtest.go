@@ -6,6 +6,7 @@
 package authtest
 
 import (
+	"context"
 	"crypto/sha256"
 	"net/netip"
 	"sync"
@@ -281,6 +282,11 @@ func (p *Person) Code() string { return p.CodeAt(0) }
 // CodeAt is what it showed so many steps ago (negative) or will show.
 func (p *Person) CodeAt(steps int64) string {
 	return otp.Code(p.Secret, otp.Step(p.bench.Clock.Now())+steps)
+}
+
+// Attempt shows where a sign-in stands to somebody for whom no handler in front vouches.
+func (b *Bench) Attempt(ctx context.Context, value string) (auth.AttemptView, error) {
+	return b.Service.Attempt(ctx, Client, value)
 }
 
 // EnterPassword begins a sign-in, which must succeed.
