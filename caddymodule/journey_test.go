@@ -13,7 +13,7 @@ import (
 )
 
 // asked is what check says of one request, a line for each row and each verdict.
-func asked(t *testing.T, config, method, address, from string, who person) string {
+func answered(t *testing.T, config, method, address, from string, who person) string {
 	t.Helper()
 	app, err := provision(t, config)
 	if err != nil {
@@ -191,7 +191,7 @@ func TestCheckARequest(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			isAsked(t, asked(t, config, c.method, c.address, c.from, c.who), c.want...)
+			isAsked(t, answered(t, config, c.method, c.address, c.from, c.who), c.want...)
 		})
 	}
 }
@@ -199,7 +199,7 @@ func TestCheckARequest(t *testing.T) {
 // A factor that is configured and does not count is told.
 func TestCheckMethods(t *testing.T) {
 	config := "{\n\tnightlatch {\n\t\tsmtp localhost:25 {\n\t\t\tfrom a@example.com\n\t\t\ttls none\n\t\t}\n\t}\n}\napp.example.com {\n\tnightlatch {\n\t\trequire methods totp\n\t}\n\trespond ok\n}"
-	got := asked(t, config, "GET", "https://app.example.com/", "", person{given: true, level: "two_factor"})
+	got := answered(t, config, "GET", "https://app.example.com/", "", person{given: true, level: "two_factor"})
 	isAsked(t, got, "stranger: sign-in-required", "person, with email as the second factor: second-factor-required", "person: pass")
 }
 
@@ -207,7 +207,7 @@ func TestCheckMethods(t *testing.T) {
 func TestCheckOpensNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	config := fmt.Sprintf("{\n\tnightlatch {\n\t\tdata_dir %s\n\t}\n}\napp.example.com {\n\tnightlatch\n\trespond ok\n}", dir)
-	isAsked(t, asked(t, config, "GET", "https://app.example.com/", "", person{}), "stranger: sign-in-required")
+	isAsked(t, answered(t, config, "GET", "https://app.example.com/", "", person{}), "stranger: sign-in-required")
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the data directory was made: %v", err)
 	}
