@@ -96,6 +96,9 @@ some.example.com {
 	handle /gone {
 		error 410
 	}
+	handle /bots {
+		respond "go away" 403
+	}
 	handle /app/* {
 		nightlatch
 		respond ok
@@ -103,6 +106,21 @@ some.example.com {
 	handle {
 		respond hello
 	}
+}
+handles.example.com {
+	handle /open/* {
+		header X y
+	}
+	handle {
+		nightlatch
+	}
+	respond ok
+}
+https://one.example.com:9443 {
+	header X y
+}
+https://:9443 {
+	respond any
 }
 php.example.com {
 	root * DIR
@@ -175,6 +193,11 @@ func TestCheckARequest(t *testing.T) {
 		"a page of ours":             {"GET", "https://app.example.com/_nightlatch/account", "", ada, []string{"Answered by: a page of Nightlatch, to which no rule applies", "stranger: own-page", "ada: own-page"}},
 		"a redirect":                 {"GET", "https://app.example.com/old", "", stranger, []string{"Answered by: redir 302, before the gate", "stranger: redirect", "person: redirect"}},
 		"an error":                   {"GET", "https://some.example.com/gone", "", person{}, []string{"Answered by: error, before the gate", "stranger: refused"}},
+		"a refusal":                  {"GET", "https://some.example.com/bots", "", person{}, []string{"Answered by: respond 403, before the gate", "stranger: refused"}},
+		"one handle of a group":      {"GET", "https://handles.example.com/open/x", "", person{}, []string{"Answered by: respond, which is not behind the gate", "stranger: open"}},
+		"the other of the group":     {"GET", "https://handles.example.com/x", "", person{}, []string{"stranger: sign-in-required"}},
+		"a site keeps its requests":  {"GET", "https://one.example.com:9443/", "", person{}, []string{"Site: one.example.com", "Before the gate: header", "Answered by: nothing: Caddy answers 200 without a body", "stranger: nothing"}},
+		"any host":                   {"GET", "https://two.example.com:9443/", "", person{}, []string{"Site: any host", "stranger: open"}},
 		"to HTTPS":                   {"GET", "http://app.example.com/", "", person{}, []string{"Server: srv1 (:80)", "Answered by: redir 308, before the gate", "stranger: redirect"}},
 		"plain":                      {"GET", "http://lan.example.com/", "", ada, []string{"Site: lan.example.com", "Default: require two_factor: decides", "stranger: https-required", "ada: https-required"}},
 		"plain behind a proxy":       {"GET", "https://lan.example.com/", "", ada, []string{"Server: srv1 (:80)", "Note: no server answers this with TLS of its own; taken for what a trusted proxy in front, which ended TLS, passes on", "Site: lan.example.com", "Default: require two_factor: decides", "stranger: sign-in-required", "ada: pass"}},
