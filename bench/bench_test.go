@@ -158,3 +158,26 @@ func TestReportNamesEachColumn(t *testing.T) {
 		t.Errorf("got %d comparisons, want %d, in\n%s", got, len(comparisons), b.String())
 	}
 }
+
+// TestNginxIsThatOfThePage: what is left of the page's addresses would be measured instead of ours.
+func TestNginxIsThatOfThePage(t *testing.T) {
+	t.Chdir("..")
+	files, err := nginxThatAsks("127.0.0.1:81", "127.0.0.1:82")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, text := range files {
+		all.WriteString(text)
+	}
+	for _, left := range []string{":9080", ":3000", " 443", "ssl", "app.example.com"} {
+		if strings.Contains(all.String(), left) {
+			t.Errorf("%q is left in\n%s", left, all.String())
+		}
+	}
+	for _, want := range []string{"server 127.0.0.1:82;", "keepalive 32;", "listen 127.0.0.1:81;", "proxy_pass http://app;", "auth_request      /", "$host:$server_port$request_uri"} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("%q is not in\n%s", want, all.String())
+		}
+	}
+}

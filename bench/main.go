@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures what the gate costs: the same Caddy proxies the same requests to the same application, with and without
-// nightlatch in its configuration, turn by turn. It says nothing of requests per second as such, which are those of the machine and of
+// nightlatch in its configuration, and the same nginx with and without asking it, turn by turn. It says nothing of requests per second as such, which are those of the machine and of
 // the hour; what counts is one column divided by another, round by round. README.md tells how to read it.
 //
 //	go run ./bench
 //
-// It builds the binary, works in a temporary directory, listens on loopback only, takes about two minutes and cleans up after itself.
-// main.go holds the columns and the rounds, site.go what is measured, load.go the client, process.go the other processes, report.go the
-// arithmetic.
+// It builds the binary, works in a temporary directory, listens on loopback only, takes about three minutes and cleans up after itself.
+// main.go holds the columns and the rounds, site.go what is measured, nginx.go the same behind nginx, load.go the client, process.go the
+// other processes, report.go the arithmetic.
 package main
 
 import (
@@ -50,6 +50,10 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	if _, err := nginxProgram(); err != nil {
+		fmt.Println("nginx is not installed, so what stands behind it is not measured")
+		columns, comparisons = columns[:nginxAlone], comparisons[:len(comparisons)-1]
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// Whatever hangs, the end comes: each round gets twice its time, and what is around them a quarter of an hour, to build.
@@ -79,6 +83,9 @@ var columns = []column{
 	{"without gate, collector at rest", site{gogc: atRest}, false},
 	{"with gate, collector at rest", site{gate: true, gogc: atRest}, false},
 	{"refused, as shipped", site{gate: true}, true},
+	// Last, since they are left out where there is no nginx. The time is that of nginx and of the gate that it asks.
+	{"nginx alone", site{nginx: true}, false},
+	{"nginx that asks, as shipped", site{nginx: true, gate: true}, false},
 }
 
 // atRest keeps the garbage collector from running until a process holds 256 MiB, with the gate and without. The gate keeps buffers of
@@ -95,12 +102,14 @@ const (
 	plainAtRest
 	gatedAtRest
 	refused
+	nginxAlone
+	nginxAsks
 )
 
 // comparison divides one column by another.
 type comparison struct{ over, under int }
 
-var comparisons = []comparison{{gated, plain}, {shipped, plain400}, {gatedAtRest, plainAtRest}, {shipped, plain}, {refused, plain}}
+var comparisons = []comparison{{gated, plain}, {shipped, plain400}, {gatedAtRest, plainAtRest}, {shipped, plain}, {refused, plain}, {nginxAsks, nginxAlone}}
 
 // turns is how often the columns take turns within a round. What else the machine does comes and goes within seconds: long turns would
 // put it on one column or the other.

@@ -23,17 +23,36 @@ import (
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
-// site is one running Caddy. Two columns with the same one share it.
+// site is one running Caddy, or an nginx with or without a Caddy that it asks. Two columns with the same one share it.
 type site struct {
-	gate bool
-	gogc string // empty: what the binary chooses
+	gate  bool
+	nginx bool
+	gogc  string // empty: what the binary chooses
 }
 
 // running is a site's process and somebody who is signed in there.
 type running struct {
-	*process
-	admin   string // address of the admin endpoint
-	session string // value of the cookie
+	*process          // where the client asks
+	asked    *process // nil: none but the first is needed
+	admin    string   // address of the admin endpoint; empty: there is no Caddy
+	session  string   // value of the cookie
+}
+
+// cpu is what all processes of the site have used.
+func (r *running) cpu() (time.Duration, error) {
+	sum, err := r.process.cpu()
+	if err != nil || r.asked == nil {
+		return sum, err
+	}
+	more, err := r.asked.cpu()
+	return sum + more, err
+}
+
+func (r *running) stop() {
+	r.process.stop()
+	if r.asked != nil {
+		r.asked.stop()
+	}
 }
 
 // bench is everything that runs while something is measured.
@@ -76,15 +95,17 @@ func (b *bench) startAll(ctx context.Context, connections int) error {
 	}
 	for _, c := range columns {
 		if b.servers[c.site] == nil {
-			if b.servers[c.site], err = b.open(ctx, c.site, len(b.servers)); err != nil {
-				return fmt.Errorf("starting Caddy %s: %w", c.name, err)
+			r, err := b.open(ctx, c.site, len(b.servers))
+			if err != nil {
+				return fmt.Errorf("starting what is measured %s: %w", c.name, err)
 			}
+			b.servers[c.site] = r
 		}
 	}
 	for _, c := range columns {
 		client, err := dial(b.servers[c.site].addr, b.request(c), c.wantStatus(), connections)
 		if err != nil {
-			return fmt.Errorf("connecting to Caddy %s: %w", c.name, err)
+			return fmt.Errorf("connecting to what is measured %s: %w", c.name, err)
 		}
 		b.clients = append(b.clients, client)
 	}
@@ -123,6 +144,10 @@ func (b *bench) open(ctx context.Context, s site, number int) (*running, error) 
 		return nil, err
 	}
 	r := &running{}
+	if s.nginx && !s.gate {
+		r.process, err = b.startNginx(ctx, dir, addr, nginxPlain(addr))
+		return r, err
+	}
 	if r.admin, err = freeAddr(); err != nil {
 		return nil, err
 	}
@@ -132,16 +157,24 @@ func (b *bench) open(ctx context.Context, s site, number int) (*running, error) 
 			return nil, fmt.Errorf("signing somebody in: %w", err)
 		}
 	}
-	config := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(config, []byte(caddyfile(s, addr, r.admin, b.upstream.addr, data)), 0o600); err != nil {
+	if s.nginx {
+		return r, b.openAsking(ctx, r, s, dir, addr, data)
+	}
+	r.process, err = b.startCaddy(ctx, s, dir, addr, caddyfile(s, addr, r.admin, b.upstream.addr, data))
+	return r, err
+}
+
+// startCaddy runs our binary with a configuration that listens at addr.
+func (b *bench) startCaddy(ctx context.Context, s site, dir, addr, config string) (*process, error) {
+	file := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
 	env := []string{"GOGC=" + s.gogc, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}
 	if s.gogc == atRest {
 		env = append(env, "GOMEMLIMIT=256MiB")
 	}
-	r.process, err = start(ctx, addr, env, b.binary, "run", "--config", config)
-	return r, err
+	return start(ctx, addr, env, b.binary, "run", "--config", file)
 }
 
 // caddyfile is the configuration of a site. The gate's says nothing but its name, so it asks for two factors and sends four headers.
@@ -265,6 +298,9 @@ func (b *bench) turn(ctx context.Context, i int, d time.Duration) (result, error
 func (b *bench) printAllocations(ctx context.Context, d time.Duration) error {
 	for i, c := range columns {
 		s := b.servers[c.site]
+		if s.admin == "" {
+			continue
+		}
 		objects, bytes, err := s.allocated(ctx)
 		if err != nil {
 			return err
@@ -333,6 +369,9 @@ func (b *bench) profiles(ctx context.Context, o options) error {
 	}
 	seconds := int(max(o.duration, 2*time.Second) / time.Second)
 	for i, c := range columns {
+		if b.servers[c.site].admin == "" {
+			continue
+		}
 		written := make(chan error, 1)
 		go func() { written <- b.profile(ctx, c, o.profile, seconds) }()
 		_, err := b.turn(ctx, i, time.Duration(seconds)*time.Second)
