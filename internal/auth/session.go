@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/store"
@@ -56,6 +57,7 @@ type Session struct {
 	place   string // what its ticket is for, see opens
 	live    *live
 	version uint64 // of live when this was loaded
+	notes   atomic.Pointer[[]note]
 }
 
 // Watch calls cancel when the session ends, by any cause, until stop is called. It is how an open WebSocket or stream dies with its
