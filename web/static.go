@@ -73,8 +73,8 @@ func Static(name string) string {
 // alone is the policy of a static file: opened by itself, a picture runs nothing and loads nothing, whatever is written in it.
 const alone = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
-// ServeStatic answers with the static file of that served name, or with the logo of the brand, and tells whether there is one. These
-// are the only answers of ours that a cache may keep.
+// ServeStatic answers with the static file of that served name, or with the logo of the brand, and tells whether there is one. These and
+// those of Publish are the only answers of ours that a cache may keep.
 func ServeStatic(w http.ResponseWriter, r *http.Request, brand Brand, served string) bool {
 	a, ok := assets[served]
 	if logo := brand.logo; !ok && logo != nil && served == logo.served() {
@@ -89,4 +89,14 @@ func ServeStatic(w http.ResponseWriter, r *http.Request, brand Brand, served str
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	send(w, r, http.StatusOK, a.contentType, a.body)
 	return true
+}
+
+// Publish answers with a JSON document that is the same for everybody and tells nobody's business: public keys, and where they are. A cache
+// may keep it for five minutes, which is also how long a verifier may go without asking again; keys are published a day ahead.
+func Publish(w http.ResponseWriter, r *http.Request, document []byte) {
+	secure(w.Header())
+	w.Header().Del("Vary")
+	w.Header().Set("Content-Security-Policy", alone)
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	send(w, r, http.StatusOK, "application/json", document)
 }

@@ -31,9 +31,7 @@ func (p Proxy) Refuse(w http.ResponseWriter, question *http.Request, reason Reas
 // configuration says; for a person who follows a link that is the address in Location. That our cookies come and go with answers of
 // the pages only, and never with this one, is no lack: nginx would drop them (FA-18).
 func (g *Gate) RefuseTo(p Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit, d Decision) {
-	if d.Reason == Unavailable {
-		g.logUnavailable(original, d.Err)
-	}
+	g.logTrouble(original, &d)
 	leaveQuestionUnread(w, question)
 	what := d.refusal()
 	if what == &matcherFailed {

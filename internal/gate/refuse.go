@@ -71,7 +71,7 @@ func (d *Decision) refusal() *refusal {
 		return &exposed
 	case TooEarly:
 		return &tooEarly
-	case Unavailable:
+	case Unavailable, NotTold:
 		return &unavailable
 	case ForeignOrigin:
 		return &foreignOrigin
@@ -107,9 +107,7 @@ const retryAfter = "5"
 // take the sign-in page for its data (WB-12), and a cache would keep it (WB-10). No answer of 401 makes a browser open its own
 // password dialog, since no browser knows our scheme.
 func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d Decision) {
-	if d.Reason == Unavailable {
-		g.logUnavailable(r, d.Err)
-	}
+	g.logTrouble(r, &d)
 	web.LeaveUnread(w, r)
 	what := d.refusal()
 	if dialectOf(r) == grpc {
@@ -275,8 +273,17 @@ func challenge(brand string) string {
 	return b.String()
 }
 
-// logUnavailable says once a second at most that the store does not answer: each request would say the same.
-func (g *Gate) logUnavailable(r *http.Request, err error) {
+// logTrouble says once a second at most why nobody is served: each request would say the same.
+func (g *Gate) logTrouble(r *http.Request, d *Decision) {
+	what := ""
+	switch d.Reason {
+	case Unavailable:
+		what = "nobody can be signed in: the store does not answer"
+	case NotTold:
+		what = "people are refused who may pass: the application cannot be told who they are"
+	default:
+		return
+	}
 	if r.Context().Err() != nil {
 		return // it was the client who gave up
 	}
@@ -284,5 +291,5 @@ func (g *Gate) logUnavailable(r *http.Request, err error) {
 	if now == last || !g.logged.CompareAndSwap(last, now) {
 		return
 	}
-	g.log.LogAttrs(r.Context(), slog.LevelError, "nobody can be signed in: the store does not answer", slog.Any("error", err))
+	g.log.LogAttrs(r.Context(), slog.LevelError, what, slog.Any("error", d.Err))
 }

@@ -40,7 +40,7 @@ var rooms = map[string]room{
 
 	// The doors. They do not know each other: a question that two of them must answer alike is asked of auth.
 	"internal/gate":   {[]string{"internal/auth", "internal/visit", "web"}, "a door; it asks auth who may pass and tells the sender in the words of web"},
-	"internal/portal": {[]string{"internal/auth", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused"},
+	"internal/portal": {[]string{"internal/auth", "internal/identity", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, identity the keys to publish"},
 	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
 
 	"internal/courier":  {[]string{"internal/auth", "internal/mail", "internal/visit", "internal/webhook", "web"}, "it takes what auth says to people, in the words of web, by mail or webhook"},
@@ -80,6 +80,9 @@ var outside = map[string]struct {
 	"github.com/gorilla/securecookie": {[]string{"internal/auth"}, "there is one envelope of tickets, with keys that only auth has"},
 	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
 	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},
+	"github.com/go-jose/go-jose":      {[]string{"internal/identity"}, "what is said of people is signed in one place, with keys that only it has"},
+	"github.com/coreos/go-oidc":       {nil, "a verifier is a peer of the tests, no part of the program"},
+	"go.uber.org/zap":                 {[]string{"caddymodule"}, "Caddy's logger; everybody else has log/slog"},
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{

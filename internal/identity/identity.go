@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The Nightlatch authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package identity is what the application is told: who the visitor is, in four request headers, and nothing else that would pass for
-// such a statement. Half of the applications that read these headers do not ask who sent them, so taking away what the client sent is
+// Package identity is what the application is told: who the visitor is, in four request headers and, where a site wants it, in a signed
+// token (assertion.go, keys.go), and nothing else that would pass for such a statement. Half of the applications that read these headers do not ask who sent them, so taking away what the client sent is
 // as much the work as adding ours, and it happens on every request that goes on, signed in or not.
 //
 // Teller.Tell does all of it to a request, in one place, so that no path to the application can do half. GuardResponse is the way
-// back: the application cannot plant, replace or clear our cookies. The package does not decide who may pass, and it keeps nothing
-// between requests. names.go says which headers are taken away and which are left alone, and why.
+// back: the application cannot plant, replace or clear our cookies. The package does not decide who may pass, and between requests it
+// keeps a token with the session that it is of, and nothing else. names.go says which headers are taken away and which are left alone, and why.
 package identity
 
 import (
@@ -43,8 +43,9 @@ var Defaults = Config{User: "Remote-User", Name: "Remote-Name", Email: "Remote-E
 
 // Teller tells the application who the visitor is. It is safe for many goroutines.
 type Teller struct {
-	names     [4]string // canonical; user, name, email, groups
+	names     [5]string // canonical; user, name, email, groups, and the token where there is one
 	separator Separator
+	assertion *signing // nil: no token
 	claims
 }
 
@@ -52,7 +53,7 @@ type Teller struct {
 // otherwise: one with anything but letters, digits and hyphens, one that frames or routes the message, and two names that some
 // application would take for the same.
 func New(c Config) (*Teller, error) {
-	t := &Teller{names: [4]string{c.User, c.Name, c.Email, c.Groups}, separator: c.Separator}
+	t := &Teller{names: [5]string{c.User, c.Name, c.Email, c.Groups}, separator: c.Separator}
 	seen := map[string]string{}
 	for i, name := range t.names {
 		if name == "" {
@@ -72,16 +73,46 @@ func New(c Config) (*Teller, error) {
 	return t, nil
 }
 
-// Tell makes the request fit for the application. It takes away every header that claims an identity, in any spelling; our cookies;
-// every token in Connection but an upgrade; and all trailers, those that arrive after the body too. Then it sets our headers, each once,
-// or not at all where the session has no value. A nil session only takes away. It changes r in place and must be the last to do so
-// before the application's handlers; our own cookies are read before.
+// With returns a Teller that sends a signed token too. keys is asked on each request.
+func (t *Teller) With(a Assertion, keys func() (*Keys, error)) *Teller {
+	with := *t
+	with.assertion, with.names[4] = &signing{a, keys}, AssertionHeader
+	return &with
+}
+
+// Tell makes the request fit for the application. It strips it of what claims an identity. Then it sets our headers, each once, or not
+// at all where the session has no value. A nil session only takes away. It changes r in place and must be the last to do so before the
+// application's handlers; our own cookies are read before.
+//
+// An error means that the signed token could not be made. Then nothing is set, and the request must not go on: an application that
+// checks the token would be told less than it may count on. Without an Assertion, or a session, there is none.
 //
 // The values have an array of their own on each request. Handlers behind us may change a header value in place, and one that two
 // requests shared would carry one person's name into the other's request (CVE-2026-71326 in a peer).
 //
 // A value with a control character is left out. None should exist, but one with a line break would be a header of its own.
-func (t *Teller) Tell(r *http.Request, s *auth.Session) {
+func (t *Teller) Tell(r *http.Request, s *auth.Session, v visit.Visit) (err error) {
+	t.Strip(r)
+	if s == nil {
+		return nil
+	}
+	values := &[...]string{s.Name, s.FullName, s.Email, t.groups(s), ""}
+	if t.assertion != nil {
+		if values[4], err = t.assertion.token(s, v); err != nil {
+			return err
+		}
+	}
+	for i, name := range t.names {
+		if name != "" && sendable(values[i]) {
+			r.Header[name] = values[i : i+1 : i+1]
+		}
+	}
+	return nil
+}
+
+// Strip takes away every header that claims an identity, in any spelling; our cookies; every token in Connection but an upgrade; and all
+// trailers, those that arrive after the body too.
+func (t *Teller) Strip(r *http.Request) {
 	for name := range r.Header {
 		if t.claims.match(name) {
 			delete(r.Header, name)
@@ -90,15 +121,6 @@ func (t *Teller) Tell(r *http.Request, s *auth.Session) {
 	visit.StripCookies(r.Header)
 	tameConnection(r.Header)
 	dropTrailers(r)
-	if s == nil {
-		return
-	}
-	values := &[...]string{s.Name, s.FullName, s.Email, t.groups(s)}
-	for i, name := range t.names {
-		if name != "" && sendable(values[i]) {
-			r.Header[name] = values[i : i+1 : i+1]
-		}
-	}
 }
 
 // groups is a list that the session has ready: nothing is put together for a request.
@@ -116,12 +138,20 @@ func (t *Teller) groups(s *auth.Session) string {
 // finds would leave the visitor's own line to the application (FA-14, ID-4; Caddy CVE-2026-30851). What else claims somebody, the
 // proxy has to take away, since nothing in an answer can. Cookie holds the visitor's cookies without ours, for proxies that put it in
 // the place of the visitor's (ID-12). No cache may keep any of it for another visitor or another request (FA-13).
-func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session) {
+//
+// An error is the one of Tell, with nothing written.
+func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session, v visit.Visit) (err error) {
+	token := ""
+	if t.assertion != nil && s != nil {
+		if token, err = t.assertion.token(s, v); err != nil {
+			return err
+		}
+	}
 	if s == nil {
 		s = nobody
 	}
 	values := &[...]string{
-		s.Name, s.FullName, s.Email, t.groups(s),
+		s.Name, s.FullName, s.Email, t.groups(s), token,
 		visit.OtherCookies(visitor), "no-store", "Cookie, Authorization", "0",
 	}
 	for i, name := range t.names {
@@ -137,6 +167,7 @@ func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session) {
 		i += len(t.names)
 		answer[name] = values[i : i+1 : i+1]
 	}
+	return nil
 }
 
 // nobody is who a request is from that a rule skips.
@@ -166,6 +197,9 @@ func checkName(name string) error {
 	}
 	if reserved[foldString(name)] {
 		return errors.New("HTTP or the proxy uses this header itself")
+	}
+	if foldString(name) == foldString(AssertionHeader) {
+		return errors.New("only the signed token is sent under this name; the word assertion turns it on")
 	}
 	return nil
 }

@@ -12,9 +12,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
 var alice = &auth.Session{Name: "alice", FullName: "Alice Añez", Email: "alice@example.test", Groups: []string{"admins", "staff"}, GroupList: "admins,staff", PipedList: "admins|staff"}
@@ -34,7 +36,7 @@ func request(h http.Header) *http.Request {
 
 func TestTellSetsEachOnce(t *testing.T) {
 	r := request(http.Header{"Accept": {"*/*"}, "Remote-User": {"root", "admin"}, "Remote-Groups": {"wheel"}})
-	teller(t, identity.Defaults).Tell(r, alice)
+	teller(t, identity.Defaults).Tell(r, alice, visit.Visit{})
 	want := http.Header{
 		"Accept":        {"*/*"},
 		"Remote-User":   {"alice"},
@@ -50,7 +52,7 @@ func TestTellSetsEachOnce(t *testing.T) {
 // ID-4: a header for which the session has no value is removed, not left to the client.
 func TestTellRemovesWhatItHasNoValueFor(t *testing.T) {
 	r := request(http.Header{"Remote-User": {"root"}, "Remote-Name": {"Root"}, "Remote-Email": {"ceo@example.test"}, "Remote-Groups": {"admins"}})
-	teller(t, identity.Defaults).Tell(r, &auth.Session{Name: "bob"})
+	teller(t, identity.Defaults).Tell(r, &auth.Session{Name: "bob"}, visit.Visit{})
 	if want := (http.Header{"Remote-User": {"bob"}}); !maps.EqualFunc(r.Header, want, slices.Equal) {
 		t.Errorf("headers %v; want %v", r.Header, want)
 	}
@@ -60,7 +62,7 @@ func TestTellRemovesWhatItHasNoValueFor(t *testing.T) {
 func TestTellLeavesOutBrokenValues(t *testing.T) {
 	for _, bad := range []string{"a\r\nRemote-Groups: admins", "a\nb", "a\x00b", "a\x7fb", "a\tb"} {
 		r := request(http.Header{"Remote-Name": {"client"}})
-		teller(t, identity.Defaults).Tell(r, &auth.Session{Name: "bob", FullName: bad})
+		teller(t, identity.Defaults).Tell(r, &auth.Session{Name: "bob", FullName: bad}, visit.Visit{})
 		if want := (http.Header{"Remote-User": {"bob"}}); !maps.EqualFunc(r.Header, want, slices.Equal) {
 			t.Errorf("with the name %q, headers %v; want %v", bad, r.Header, want)
 		}
@@ -87,7 +89,7 @@ func TestTellRemovesClaims(t *testing.T) {
 	} {
 		for _, s := range []*auth.Session{nil, {}} {
 			r := request(http.Header{name: {"root"}, "Accept": {"*/*"}})
-			own.Tell(r, s)
+			own.Tell(r, s, visit.Visit{})
 			if want := (http.Header{"Accept": {"*/*"}}); !maps.EqualFunc(r.Header, want, slices.Equal) {
 				t.Errorf("%s (session %v): headers %v; want %v", name, s != nil, r.Header, want)
 			}
@@ -106,7 +108,7 @@ func TestTellLeavesOthers(t *testing.T) {
 		":protocol", "X", "",
 	} {
 		r := request(http.Header{name: {"trailers"}})
-		teller(t, identity.Defaults).Tell(r, nil)
+		teller(t, identity.Defaults).Tell(r, nil, visit.Visit{})
 		if !slices.Equal(r.Header[name], []string{"trailers"}) {
 			t.Errorf("%s was removed", name)
 		}
@@ -121,7 +123,7 @@ func TestTellLongNames(t *testing.T) {
 		strings.Repeat("x-", 4000): true, "x-webauth-" + longest: false, "Remote" + strings.Repeat("_", 8000) + "User": false,
 	} {
 		r := request(http.Header{name: {"x"}})
-		told.Tell(r, nil)
+		told.Tell(r, nil, visit.Visit{})
 		if (len(r.Header) == 1) != kept {
 			t.Errorf("%.80s (%d bytes): kept %v; want %v", name, len(name), !kept, kept)
 		}
@@ -130,7 +132,7 @@ func TestTellLongNames(t *testing.T) {
 
 func TestTellRemovesOneLetterNames(t *testing.T) {
 	r := request(http.Header{"U": {"root"}})
-	teller(t, identity.Config{User: "U"}).Tell(r, nil)
+	teller(t, identity.Config{User: "U"}).Tell(r, nil, visit.Visit{})
 	if len(r.Header) != 0 {
 		t.Errorf("headers %v; want none", r.Header)
 	}
@@ -139,7 +141,7 @@ func TestTellRemovesOneLetterNames(t *testing.T) {
 // ID-12: the application never holds our credential.
 func TestTellRemovesOurCookies(t *testing.T) {
 	r := request(http.Header{"Cookie": {"__Host-nightlatch=S; app=1; nightlatch-attempt=A"}})
-	teller(t, identity.Defaults).Tell(r, nil)
+	teller(t, identity.Defaults).Tell(r, nil, visit.Visit{})
 	if got := r.Header["Cookie"]; !slices.Equal(got, []string{"app=1"}) {
 		t.Errorf("Cookie: %q; want app=1", got)
 	}
@@ -174,7 +176,7 @@ func TestTellConnection(t *testing.T) {
 			if c.upgrade != nil {
 				h["Upgrade"] = c.upgrade
 			}
-			teller(t, identity.Defaults).Tell(request(h), nil)
+			teller(t, identity.Defaults).Tell(request(h), nil, visit.Visit{})
 			want := http.Header{}
 			if c.want != "" {
 				want = http.Header{"Connection": {"Upgrade"}, "Upgrade": {c.want}}
@@ -189,7 +191,7 @@ func TestTellConnection(t *testing.T) {
 func TestTellTe(t *testing.T) {
 	for value, kept := range map[string]bool{"trailers": true, "trailers, deflate": false, "gzip": false} {
 		r := request(http.Header{"Te": {value}, "Trailer": {"Remote-User"}})
-		teller(t, identity.Defaults).Tell(r, nil)
+		teller(t, identity.Defaults).Tell(r, nil, visit.Visit{})
 		if (r.Header.Get("Te") != "") != kept || r.Header.Get("Trailer") != "" {
 			t.Errorf("Te: %s: headers %v; want it kept: %v", value, r.Header, kept)
 		}
@@ -206,7 +208,7 @@ func TestTellSharesNothing(t *testing.T) {
 		done.Go(func() {
 			for range 20 {
 				r := request(http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}})
-				shared.Tell(r, s)
+				shared.Tell(r, s, visit.Visit{})
 				if got := r.Header.Get("Remote-User") + r.Header.Get("Remote-Groups"); got != s.Name+s.GroupList {
 					t.Errorf("%s was told to be %s", s.Name, got)
 				}
@@ -260,7 +262,7 @@ func FuzzTell(f *testing.F) {
 		plain := strings.Trim(notAlphanumeric.ReplaceAllString(asciiLower(name), "-"), "-")
 		claims := slices.Contains(exact, plain) || slices.ContainsFunc(prefix, func(p string) bool { return strings.HasPrefix(plain, p) })
 		r := request(http.Header{name: {"x"}})
-		told.Tell(r, nil)
+		told.Tell(r, nil, visit.Visit{})
 		if _, kept := r.Header[name]; claims && kept {
 			t.Errorf("%q, read as %s, was kept", name, plain)
 		}
@@ -300,20 +302,24 @@ func BenchmarkTell(b *testing.B) {
 		"User-Agent":                {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
 		"X-Requested-With":          {"XMLHttpRequest"},
 	}
-	told := teller(b, identity.Defaults)
+	plain := teller(b, identity.Defaults)
 	piped := teller(b, preset(b, "jenkins"))
+	keys, _ := keysAt(middle)
+	signed := asserting(b, keys, identity.Assertion{Algorithm: identity.EdDSA})
+	warm := &auth.Session{Name: alice.Name, FullName: alice.FullName, Email: alice.Email, GroupList: alice.GroupList}
 	for _, c := range []struct {
 		name    string
 		told    *identity.Teller
 		session *auth.Session
-	}{{"SignedIn", told, alice}, {"Skipped", told, nil}, {"Piped", piped, alice}} {
+	}{{"SignedIn", plain, alice}, {"Asserted", signed, warm}, {"Skipped", plain, nil}, {"Piped", piped, alice}} {
 		b.Run(c.name, func(b *testing.B) {
 			r := request(maps.Clone(browser))
 			connection, cookie, line := r.Header["Connection"], r.Header["Cookie"], browser["Cookie"][0]
 			ours := []string{
-				"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups",
+				"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Nightlatch-Assertion",
 				"X-Forwarded-User", "X-Forwarded-Displayname", "X-Forwarded-Mail", "X-Forwarded-Groups",
 			}
+			v := at(wiki)
 			b.ReportAllocs()
 			for b.Loop() {
 				cookie[0] = line
@@ -321,7 +327,9 @@ func BenchmarkTell(b *testing.B) {
 				for _, name := range ours {
 					delete(r.Header, name)
 				}
-				c.told.Tell(r, c.session)
+				if err := c.told.Tell(r, c.session, v); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}
@@ -333,7 +341,24 @@ func ExampleTeller_Tell() {
 		panic(err)
 	}
 	r := &http.Request{Header: http.Header{"Remote_user": {"root"}, "Cookie": {"__Host-nightlatch=secret; app=1"}}}
-	told.Tell(r, &auth.Session{Name: "alice"})
+	told.Tell(r, &auth.Session{Name: "alice"}, visit.Visit{})
 	fmt.Println(r.Header)
 	// Output: map[Cookie:[app=1] Remote-User:[alice]]
+}
+
+// BenchmarkSign is what a new token costs, twice a minute for each session and site that is busy.
+func BenchmarkSign(b *testing.B) {
+	for _, a := range identity.Algorithms {
+		b.Run(string(a), func(b *testing.B) {
+			keys, clock := keysAt(middle)
+			told, r, s := asserting(b, keys, identity.Assertion{Algorithm: a}), request(http.Header{}), &auth.Session{Name: "alice", Groups: []string{"admins", "staff"}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clock.Time = clock.Add(30 * time.Second)
+				if err := told.Tell(r, s, at(wiki)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
 func preset(t testing.TB, name string) identity.Config {
@@ -50,7 +51,7 @@ func TestTellRemovesTheHeadersOfEveryPreset(t *testing.T) {
 				for _, spelled := range spellings(header) {
 					for _, s := range []*auth.Session{nil, {}} {
 						r := request(http.Header{spelled: {"root"}, "Accept": {"*/*"}})
-						told.Tell(r, s)
+						told.Tell(r, s, visit.Visit{})
 						if want := (http.Header{"Accept": {"*/*"}}); !maps.EqualFunc(r.Header, want, slices.Equal) {
 							t.Errorf("%s of %s on a site with %s (session %t): headers %v; want %v", spelled, name, site, s != nil, r.Header, want)
 						}
@@ -73,7 +74,7 @@ func TestTellJoinsGroupsAsThePresetSays(t *testing.T) {
 		"miniflux":   {"Remote-User": {"alice"}},
 	} {
 		r := request(http.Header{})
-		teller(t, preset(t, name)).Tell(r, s)
+		teller(t, preset(t, name)).Tell(r, s, visit.Visit{})
 		if !maps.EqualFunc(r.Header, want, slices.Equal) {
 			t.Errorf("%s: headers %v; want %v", name, r.Header, want)
 		}

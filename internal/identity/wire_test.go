@@ -19,6 +19,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 
 	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -28,7 +29,7 @@ func gateway(t *testing.T, upstream *wiretest.Upstream) http.Handler {
 	told := teller(t, identity.Defaults)
 	to := &url.URL{Scheme: "http", Host: upstream.Addr}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		told.Tell(r, alice)
+		told.Tell(r, alice, visit.Visit{})
 		if r.URL.Path == "/copied" {
 			r = r.WithContext(r.Context())
 		}

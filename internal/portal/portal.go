@@ -18,22 +18,25 @@ import (
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
 
 // Config is what a Portal stands on.
 type Config struct {
-	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
-	Brand   web.Brand                     // what the pages show
-	Central *Central                      // where people sign in for other sites too; nil: nowhere
-	Create  bool                          // whom a handler in front vouches for gets an account, if there is none of the name
-	Log     *slog.Logger                  // nil: nothing is logged
+	Service func() (*auth.Service, error)  // asked on each request; an error is answered with 503
+	Keys    func() (*identity.Keys, error) // of what is signed for applications; nil: none. An error is answered with 503
+	Brand   web.Brand                      // what the pages show
+	Central *Central                       // where people sign in for other sites too; nil: nowhere
+	Create  bool                           // whom a handler in front vouches for gets an account, if there is none of the name
+	Log     *slog.Logger                   // nil: nothing is logged
 }
 
 // Portal answers everything under visit.Prefix. It is safe for concurrent use.
 type Portal struct {
 	service func() (*auth.Service, error)
+	keys    func() (*identity.Keys, error)
 	brand   web.Brand
 	central *Central
 	create  bool
@@ -50,9 +53,12 @@ func New(cfg Config) (*Portal, error) {
 		return nil, errors.New("a portal needs a service")
 	}
 	p := &Portal{
-		service: cfg.Service, brand: cfg.Brand, central: cfg.Central, create: cfg.Create, log: cfg.Log,
+		service: cfg.Service, keys: cfg.Keys, brand: cfg.Brand, central: cfg.Central, create: cfg.Create, log: cfg.Log,
 		mux: http.NewServeMux(), serve: make(map[string]handler), local: make(map[string]bool),
 		away: page.then(toPortal),
+	}
+	if p.keys == nil {
+		p.keys = func() (*identity.Keys, error) { return nil, errors.New("there are none") }
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -66,7 +72,7 @@ func New(cfg Config) (*Portal, error) {
 }
 
 // atEverySite are the paths that each host answers itself, also where people sign in at a central portal.
-var atEverySite = []string{"hand-over", "sign-out", "signed-out", "language", "static/{name}", "healthz", "readyz"}
+var atEverySite = []string{"hand-over", "sign-out", "signed-out", "language", "static/{name}", "healthz", "readyz", "jwks.json", discoveryPath}
 
 // page are the guards of a page that is shown.
 var page = chain{atHost, overHTTPS, forPeople, withQuery, withService}
@@ -148,6 +154,8 @@ func routes() []route {
 		{"GET", "language", setting.then(showLanguages)},
 		{"POST", "language", settingForm.then(chooseLanguage)},
 		{"GET", "static/{name}", open.then(static)},
+		{"GET", "jwks.json", open.then(keySet)},
+		{"GET", discoveryPath, open.then(discovery)},
 		{"GET", "healthz", open.then(healthz)},
 		{"GET", "readyz", open.then(readyz)},
 	}
@@ -199,6 +207,9 @@ func (p *Portal) allowed(path string) string {
 func plainlySpelled(u *url.URL) bool {
 	if u == nil || u.RawPath != "" || u.Opaque != "" || u.Fragment != "" {
 		return false
+	}
+	if u.Path == visit.Prefix+discoveryPath {
+		return true // the one name of ours that begins with a dot
 	}
 	previous := byte(0)
 	for i := range len(u.Path) {

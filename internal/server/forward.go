@@ -45,7 +45,12 @@ func (s *Served) Answer(p gate.Proxy, w http.ResponseWriter, question, original 
 		}
 		return nil, nil
 	}
-	s.tell.Answer(w.Header(), original.Header, d.Session)
+	if err := s.tell.Answer(w.Header(), original.Header, d.Session, v); err != nil {
+		s.gate.RefuseTo(p, w, question, original, v, gate.Decision{Reason: gate.NotTold, Session: d.Session, Err: err})
+		return nil, nil
+	}
 	gate.Allow(w, question)
+	// What has left is not in this map any more, but Caddy writes it into the access log as the header of the answer (LG-1).
+	w.Header().Del(identity.AssertionHeader)
 	return d.Session, nil
 }

@@ -20,14 +20,16 @@ import (
 
 // SiteConfig is what one configuration says of one site.
 type SiteConfig struct {
-	Service func() (*auth.Service, error) // an error is answered with 503
-	Rules   []gate.Rule
-	Headers identity.Config
-	Brand   web.Brand    // what the pages show
-	Central *Central     // where people sign in for other sites too; nil: nowhere
-	Create  bool         // whom a handler in front vouches for gets an account, if there is none of the name
-	Now     auth.Clock   // nil: time.Now
-	Log     *slog.Logger // nil: nothing is logged
+	Service   func() (*auth.Service, error)  // an error is answered with 503
+	Keys      func() (*identity.Keys, error) // the same; nil: there are none, and no Assertion
+	Rules     []gate.Rule
+	Headers   identity.Config
+	Assertion *identity.Assertion // nil: the application gets no signed token
+	Brand     web.Brand           // what the pages show
+	Central   *Central            // where people sign in for other sites too; nil: nowhere
+	Create    bool                // whom a handler in front vouches for gets an account, if there is none of the name
+	Now       auth.Clock          // nil: time.Now
+	Log       *slog.Logger        // nil: nothing is logged
 }
 
 // Central is what the configuration says of a central portal.
@@ -47,7 +49,9 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := portal.New(portal.Config{Service: cfg.Service, Brand: cfg.Brand, Central: cfg.Central, Create: cfg.Create, Log: cfg.Log})
+	p, err := portal.New(portal.Config{
+		Service: cfg.Service, Keys: cfg.Keys, Brand: cfg.Brand, Central: cfg.Central, Create: cfg.Create, Log: cfg.Log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +62,12 @@ func (cfg *SiteConfig) gate() (*gate.Gate, *identity.Teller, error) {
 	teller, err := identity.New(cfg.Headers)
 	if err != nil {
 		return nil, nil, err
+	}
+	if cfg.Assertion != nil {
+		if cfg.Keys == nil {
+			return nil, nil, errors.New("an assertion needs keys")
+		}
+		teller = teller.With(*cfg.Assertion, cfg.Keys)
 	}
 	g, err := gate.New(gate.Config{Service: cfg.Service, Rules: cfg.Rules, Now: cfg.Now, Brand: cfg.Brand, Log: cfg.Log})
 	if err != nil {
@@ -85,7 +95,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, 
 		return s.pass(w, r, v, d.Session, next)
 	}
 	if d.Reason == gate.MatcherFailed {
-		s.tell.Tell(r, nil) // the caller's error pages may be an application too
+		s.tell.Strip(r) // the caller's error pages may be an application too
 		return d.Err
 	}
 	s.gate.Refuse(w, r, v, d)
@@ -110,8 +120,14 @@ func isOurs(v visit.Visit) bool { return strings.HasPrefix(v.URL.Path, visit.Pre
 // What is told and taken away goes into the request that we were given, not into a copy: where next fails, the caller's error pages
 // get that one, and they may be an application too. For the same reason no cookie of ours stays among the headers of an answer that
 // next left to the caller.
+//
+// Where the signed token cannot be made the request goes no further: without it an application that checks could not tell it from one
+// that came around the gate.
 func (s *Site) pass(w http.ResponseWriter, r *http.Request, v visit.Visit, session *auth.Session, next Next) error {
-	s.tell.Tell(r, session)
+	if err := s.tell.Tell(r, session, v); err != nil {
+		s.gate.Refuse(w, r, v, gate.Decision{Reason: gate.NotTold, Session: session, Err: err})
+		return nil
+	}
 	if session != nil {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		stop := session.Watch(func() { cancel(ErrSessionEnded) })

@@ -10,8 +10,10 @@
 package visit
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
+	"strings"
 )
 
 // Prefix is the path under which everything of ours lives on a protected site.
@@ -56,4 +58,15 @@ type Visit struct {
 	// Pages is the scheme and host in front of the addresses of our pages, where they are not on the host that this request came to;
 	// empty: this host.
 	Pages string
+}
+
+// Home is the origin of the pages where people sign in for this visit; empty where it is not known.
+func (v Visit) Home() string { return cmp.Or(v.Portal, v.Site) }
+
+// Issuer names us in what we sign for this visit, and the keys and the discovery document stand under it. Empty: it is not known.
+func (v Visit) Issuer() string {
+	if home := v.Home(); home != "" {
+		return home + strings.TrimSuffix(Prefix, "/")
+	}
+	return ""
 }
