@@ -25,6 +25,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/courier"
+	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/otp"
 	"github.com/nightlatch/nightlatch/internal/server"
 	"github.com/nightlatch/nightlatch/web"
@@ -182,6 +183,9 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkAudiences(); err != nil {
+		return err
+	}
 	if err := a.offerSetup(svc); err != nil {
 		return err
 	}
@@ -216,6 +220,15 @@ func (a *App) Cleanup() error {
 // Service is the way to everything that is stored, with the settings of this configuration. The store is opened by whoever asks
 // first: Caddy starts its apps in random order, so requests may come before Start.
 func (a *App) Service() (*auth.Service, error) { return a.open() }
+
+// Keys sign what applications are told. They belong to the data directory, as the service does.
+func (a *App) Keys() (*identity.Keys, error) {
+	core, err := a.store.open()
+	if err != nil {
+		return nil, err
+	}
+	return core.Keys(), nil
+}
 
 func (a *App) openService() (*auth.Service, error) {
 	core, err := a.store.open()

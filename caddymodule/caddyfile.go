@@ -276,13 +276,17 @@ func duration(to *caddy.Duration) func(*caddyfile.Dispenser) error {
 //		deny    [<matchers...>]
 //		headers <user> [<name> [<email> [<groups>]]]
 //		preset  <application>
+//		assertion {
+//			algorithm eddsa|es256
+//			audience  <name>
+//		}
 //		first_factor <placeholder> { ... }
 //		protect <host...> { ... }
 //	}
 //
 // Matchers are the site's own: @name, or a path such as /public/*. The rule without one is the default for what no other rule matches;
 // without any it is `require two_factor`. The first rule that matches decides. In headers, - stands for a header that is not sent.
-// There is either headers or a preset. The block of protect is at parseProtect.
+// There is either headers or a preset. The block of assertion may be left out; that of protect is at parseProtect.
 func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next()
 	if h.NextArg() {

@@ -34,6 +34,10 @@ type Policy struct {
 	// `filebrowser`, `firefly`, `forgejo`, `freshrss`, `gitea`, `grafana`, `guacamole`, `homeassistant`, `jenkins`, `miniflux`,
 	// `navidrome`, `nexus`, `nextcloud`, `opensearch`, `paperless`, `radicale` and `sogo`. Default: none.
 	Preset string `json:"preset,omitempty"`
+
+	// A signed token that tells the application who it is, in the header `Nightlatch-Assertion`, so that it can check instead of trust.
+	// Default: none.
+	Assertion *Assertion `json:"assertion,omitempty"`
 }
 
 // Headers are names of request headers for the application.
@@ -68,7 +72,7 @@ func (p *Policy) lax() bool {
 
 // settings are those of a site with this policy.
 func (p *Policy) settings(ctx caddy.Context, app *App, log *slog.Logger) (server.SiteConfig, error) {
-	cfg := server.SiteConfig{Service: app.Service, Brand: app.pages, Central: app.central, Log: log}
+	cfg := server.SiteConfig{Service: app.Service, Keys: app.Keys, Brand: app.pages, Central: app.central, Log: log}
 	var err error
 	if cfg.Rules, err = p.compile(ctx, log); err != nil {
 		return cfg, err
@@ -79,6 +83,9 @@ func (p *Policy) settings(ctx caddy.Context, app *App, log *slog.Logger) (server
 				return cfg, fmt.Errorf("rule %d: %w", i+1, err)
 			}
 		}
+	}
+	if cfg.Assertion, err = p.Assertion.compile(ctx); err != nil {
+		return cfg, fmt.Errorf("assertion: %w", err)
 	}
 	cfg.Headers, err = told(p.Preset, p.Headers)
 	return cfg, err
@@ -126,6 +133,10 @@ func (p *Policy) parse(h httpcaddyfile.Helper, block string, more words, check f
 		"deny":    rule(parseMatchersOnly),
 		"headers": parseHeaders(&p.Headers, &p.Preset),
 		"preset":  parsePreset(&p.Preset, &p.Headers),
+		"assertion": func(d *caddyfile.Dispenser) error {
+			p.Assertion = new(Assertion)
+			return p.Assertion.parse(d)
+		},
 	}
 	maps.Copy(w, more)
 	if err := w.parse(h.Dispenser, block, "require", "skip", "deny", "protect"); err != nil {

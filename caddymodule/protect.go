@@ -34,7 +34,7 @@ type Protected struct {
 // parseProtect reads
 //
 //	protect <host...> {
-//		<require, skip, deny, headers and preset as for the site itself>
+//		<require, skip, deny, headers, preset and assertion as for the site itself>
 //	}
 //
 // The block may be missing, which asks everybody for two factors.
