@@ -37,7 +37,7 @@ func startCaddy(t *testing.T, h *house, gate, config string) string {
 func caddyPage(t testing.TB) string { return readPage(t, "caddy.md").want(t, "caddyfile", 2)[1] }
 
 func TestCaddy(t *testing.T) {
-	h := build(t, "caddy.md")
+	h := build(t, "caddy.md", "")
 	addr := startCaddy(t, h, h.door.addr, caddyPage(t))
-	playAll(t, open(t, h, addr, quirks{}))
+	playAll(t, open(t, h, addr, quirks{h2: true}))
 }

@@ -27,7 +27,7 @@ func TestNightlatchGone(t *testing.T) {
 			if proxy.program != "" {
 				peer(t, proxy.program)
 			}
-			h := build(t, proxy.page)
+			h := build(t, proxy.page, "")
 			for what, gate := range map[string]string{
 				"nobody there": programtest.FreeAddr(t),
 				"no answer":    answering(t, ""),

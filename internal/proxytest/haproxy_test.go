@@ -49,15 +49,15 @@ func startHAProxy(t *testing.T, h *house, gate string, files haproxyFiles) strin
 
 func TestHAProxy(t *testing.T) {
 	peer(t, "haproxy")
-	h := build(t, "haproxy.md")
+	h := build(t, "haproxy.md", "")
 	addr := startHAProxy(t, h, h.door.addr, haproxyPage(t))
-	playAll(t, open(t, h, addr, quirks{}))
+	playAll(t, open(t, h, addr, quirks{h2: true}))
 }
 
 // When the Lua file ends with an error, HAProxy goes on with the next rule. The one of the page refuses then.
 func TestHAProxyWithABrokenFile(t *testing.T) {
 	peer(t, "haproxy")
-	h := build(t, "haproxy.md")
+	h := build(t, "haproxy.md", "")
 	for name, mistake := range map[string][2]string{
 		"an error":       {"local headers = question(txn)\n", "local headers = nothing.at.all\n"},
 		"no end":         {"local headers = question(txn)\n", "while true do end\n"},

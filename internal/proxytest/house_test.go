@@ -70,8 +70,8 @@ type house struct {
 	bob     *programtest.Person
 }
 
-// build starts Nightlatch with the configuration of a page.
-func build(t *testing.T, pageName string) *house {
+// build starts Nightlatch with the configuration of a page, and more lines in the block of the sites.
+func build(t *testing.T, pageName, lines string) *house {
 	t.Helper()
 	h := &house{program: programtest.New(t), gate: programtest.FreeAddr(t), app: wiretest.Echo(t), other: wiretest.Echo(t)}
 	config := readPage(t, pageName)["caddyfile"][0]
@@ -79,7 +79,7 @@ func build(t *testing.T, pageName string) *house {
 	if !ok {
 		t.Fatalf("no global options in:\n%s", config)
 	}
-	sites = replace(t, sites, ":9080", ":"+port(h.gate), "\tnightlatch {\n", matchers+"\tnightlatch {\n"+more)
+	sites = replace(t, sites, ":9080", ":"+port(h.gate), "\tnightlatch {\n", matchers+"\tnightlatch {\n"+more+lines)
 	h.program.Configure(t, strings.TrimPrefix(global, "{\n"), "", sites)
 	h.program.Start(t)
 	h.door = count(t, h.gate)
@@ -111,6 +111,7 @@ type front struct {
 // quirks are what a proxy does by itself, to nobody's gain.
 type quirks struct {
 	plain bool // it hands on the status of a refusal and no body
+	h2    bool // its page offers HTTP/2
 }
 
 // open signs alice and bob in at the site of the pages.

@@ -33,6 +33,7 @@ var checks = []check{
 	{"PC1toPC16Paths", paths},
 	{"PC8PathInTheQuery", pathInTheQuery},
 	{"PC11PC13PC14Hosts", hosts},
+	{"PC15PseudoHeaders", pseudoHeaders},
 	{"PC20Methods", methods},
 	{"ID1ConnectionTakesNothing", connectionTakesNothing},
 	{"ID2ID6ID10OtherSpellings", otherSpellings},

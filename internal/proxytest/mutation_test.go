@@ -21,7 +21,7 @@ type mutation struct {
 
 func TestMistakesInNginx(t *testing.T) {
 	peer(t, "nginx")
-	h := build(t, "nginx.md")
+	h := build(t, "nginx.md", "")
 	right := nginxPage(t)
 	f := open(t, h, startNginx(t, h, h.door.addr, right), quirks{plain: true})
 
@@ -66,7 +66,7 @@ func TestMistakesInNginx(t *testing.T) {
 			text := replace(t, strings.Join([]string{right.global, right.snippet, right.headers, right.site}, cut), m.edits...)
 			files := strings.Split(text, cut)
 			wrong := *f
-			wrong.addr = startNginx(t, h, h.door.addr, nginxFiles{files[0], files[1], files[2], files[3]})
+			wrong.addr = startNginx(t, h, h.door.addr, nginxFiles{global: files[0], snippet: files[1], headers: files[2], site: files[3]})
 			m.wantCaught(t, &wrong)
 		})
 	}
@@ -74,7 +74,7 @@ func TestMistakesInNginx(t *testing.T) {
 
 func TestMistakesInHAProxy(t *testing.T) {
 	peer(t, "haproxy")
-	h := build(t, "haproxy.md")
+	h := build(t, "haproxy.md", "")
 	right := haproxyPage(t)
 	f := open(t, h, startHAProxy(t, h, h.door.addr, right), quirks{})
 	for _, m := range []mutation{
@@ -103,7 +103,7 @@ func TestMistakesInHAProxy(t *testing.T) {
 }
 
 func TestMistakesInCaddy(t *testing.T) {
-	h := build(t, "caddy.md")
+	h := build(t, "caddy.md", "")
 	right := caddyPage(t)
 	f := open(t, h, startCaddy(t, h, h.door.addr, right), quirks{})
 	for _, m := range []mutation{

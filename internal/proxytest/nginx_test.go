@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/nightlatch/nightlatch/internal/programtest"
+	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
 // nginxFiles are the configuration of the page, in its order.
@@ -21,18 +22,22 @@ type nginxFiles struct {
 	snippet string // snippets/nightlatch.conf
 	headers string // snippets/nightlatch-headers.conf
 	site    string // sites-enabled/app.example.com
+	addr    string // where it listens; empty: anywhere
 }
 
 func nginxPage(t testing.TB) nginxFiles {
 	t.Helper()
 	blocks := readPage(t, "nginx.md").want(t, "nginx", 4)
-	return nginxFiles{blocks[0], blocks[1], blocks[2], blocks[3]}
+	return nginxFiles{global: blocks[0], snippet: blocks[1], headers: blocks[2], site: blocks[3]}
 }
 
 // startNginx runs nginx in a directory of its own and returns where it listens. gate is where it asks.
 func startNginx(t *testing.T, h *house, gate string, files nginxFiles) string {
 	t.Helper()
-	program, addr := peer(t, "nginx"), programtest.FreeAddr(t)
+	program, addr := peer(t, "nginx"), files.addr
+	if addr == "" {
+		addr = programtest.FreeAddr(t)
+	}
 	dir, err := os.MkdirTemp(h.program.Dir, "nginx")
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +83,44 @@ func asRoot() string {
 // nginx hands on the status of a refusal, and the address to sign in.
 func TestNginx(t *testing.T) {
 	peer(t, "nginx")
-	h := build(t, "nginx.md")
-	addr := startNginx(t, h, h.door.addr, nginxPage(t))
-	playAll(t, open(t, h, addr, quirks{plain: true}))
+	h := build(t, "nginx.md", "")
+	f := open(t, h, startNginx(t, h, h.door.addr, nginxPage(t)), quirks{plain: true})
+	playAll(t, f)
+	t.Run("UnknownHostsGetNothing", func(t *testing.T) {
+		for _, host := range []string{"unknown.example", "127.0.0.1", "app.example.com.evil.example"} {
+			if r := f.raw(t, appHost, "GET /public/x HTTP/1.1", "Host: "+host); r.Status != 0 {
+				t.Errorf("Host: %s: got %d %q, want nothing", host, r.Status, r.Body)
+			}
+		}
+	})
+}
+
+// On another port than 443 the page wants the port written out, so that people are led back to where they came from.
+func TestNginxOnAnotherPort(t *testing.T) {
+	peer(t, "nginx")
+	files := nginxPage(t)
+	files.addr = programtest.FreeAddr(t)
+	here := appHost + ":" + port(files.addr)
+	h := build(t, "nginx.md", "\t\tprotect "+here+"\n")
+	files.snippet, files.headers = replace(t, files.snippet, "$host", "$host:$server_port"), replace(t, files.headers, "$host", "$host:$server_port")
+	f := &front{house: h, addr: startNginx(t, h, h.door.addr, files)}
+
+	r := f.kept(t, "a page", func() wiretest.Response {
+		return f.raw(t, appHost, "GET /reports HTTP/1.1", "Host: "+here, "Accept: text/html")
+	})
+	if want := "https://" + here + signInPage + "?return_to=/reports"; r.Status != 303 || location(r) != want {
+		t.Errorf("a page: got %d to %q, want 303 to %q", r.Status, location(r), want)
+	}
+	b := f.browser(t, appHost)
+	b.Base = "https://" + here
+	if err := b.Join(h.alice); err != nil {
+		t.Fatal(err)
+	}
+	got := f.passed(t, "alice", "/reports", func() wiretest.Response {
+		return f.raw(t, appHost, "GET /reports HTTP/1.1", "Host: "+here, "Cookie: "+b.Cookies.String())
+	})
+	tells(t, "alice", got, asAliceOnly...)
+	if host := got.Values("Host"); len(host) != 1 || host[0] != here {
+		t.Errorf("the application got Host: %q, want %s", host, here)
+	}
 }

@@ -6,6 +6,7 @@
 package proxytest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ var closed = []string{
 	"/x/../_nightlatch/../admin", "/_nightlatch/sign-in/../../admin", "/_nightlatch;/../admin", "/_Nightlatch/x", // PC-23
 }
 
-// open is a target among them that the rules of the page open. What is behind the question mark or the number sign is nobody's path.
+// notClosed is a target among them that the rules of the page open. What is behind the question mark or the number sign is nobody's path.
 var notClosed = map[string]bool{"/public/x?/../../admin#": true}
 
 func paths(t testing.TB, f *front) {
@@ -61,14 +62,7 @@ func pathInTheQuery(t testing.TB, f *front) {
 func hosts(t testing.TB, f *front) {
 	ask := func(what, name string, lines ...string) {
 		t.Helper()
-		before := len(f.app.Requests())
-		r := f.raw(t, name, lines...)
-		for _, got := range f.app.Requests()[before:] {
-			t.Errorf("%s: the application got %q", what, got.Raw)
-		}
-		if len(r.Body) > 0 && r.Status/100 == 2 && len(f.other.Requests()) == 0 {
-			t.Errorf("%s: got %d, %q", what, r.Status, r.Body)
-		}
+		f.nothingOfApp(t, what, func() wiretest.Response { return f.raw(t, name, lines...) })
 	}
 	for _, host := range []string{
 		"APP.example.com", "App.Example.Com", "app.example.com.", "app.example.com:443", "app.example.com:99999", "app.example.com:x",
@@ -94,6 +88,70 @@ func hosts(t testing.TB, f *front) {
 	if r := f.raw(t, laxHost, "GET /admin HTTP/1.1", "Host: "+laxHost); r.Status != 200 || len(f.other.Requests()) != before+1 {
 		t.Errorf("the open site: got %d %q, want 200", r.Status, r.Body)
 	}
+}
+
+// nothingOfApp checks that a request did not come to the application of the pages. It may come to that of the site that is open, and get
+// its answer; Caddy answers for a host that it does not know with nothing.
+func (f *front) nothingOfApp(t testing.TB, what string, ask func() wiretest.Response) {
+	t.Helper()
+	app, other := len(f.app.Requests()), len(f.other.Requests())
+	r := ask()
+	for _, got := range f.app.Requests()[app:] {
+		t.Errorf("%s: the application got %q", what, got.Raw)
+	}
+	if r.Status/100 == 2 && len(r.Body) > 0 && len(f.other.Requests()) == other {
+		t.Errorf("%s: got %d %q", what, r.Status, r.Body)
+	}
+}
+
+// HTTP/2 has a second place for each of these: one of the two may not be judged and the other be passed on.
+func pseudoHeaders(t testing.TB, f *front) {
+	if !f.quirks.h2 {
+		return
+	}
+	for what, more := range map[string][][2]string{
+		"as it should be":         nil,
+		"another host beside":     {{"host", laxHost}},
+		"another host before":     {{":authority", laxHost}, {"host", appHost}},
+		"no authority":            {{":authority", ""}, {"host", appHost}},
+		"upper case":              {{":authority", "APP.example.com"}},
+		"a path without a slash":  {{":path", "admin"}},
+		"a path with a host":      {{":path", "https://" + laxHost + "/admin"}},
+		"a star":                  {{":path", "*"}},
+		"an empty path":           {{":path", " "}},
+		"plain":                   {{":scheme", "http"}},
+		"another scheme":          {{":scheme", "x"}},
+		"a method in lower case":  {{":method", "get"}},
+		"two paths":               {{":path2", ":path"}},
+		"a path confused":         {{":path", "/public/../admin"}},
+		"a path confused further": {{":path", "/admin/%2e%2e/public/x"}},
+		"what a proxy says":       {{"x-forwarded-uri", "/public/x"}, {"x-original-url", "https://" + appHost + "/public/x"}},
+		"trailers announced":      {{"te", "trailers"}, {"trailer", "remote-user"}},
+		"a connection":            {{"connection", "remote-user"}},
+		"another name's host":     {{":authority", appHost}, {"x-forwarded-host", laxHost}},
+	} {
+		fields := [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", appHost}, {":path", "/admin"}}
+		for _, m := range more {
+			switch i := slices.IndexFunc(fields, func(f [2]string) bool { return f[0] == m[0] }); {
+			case m[1] == "":
+				fields = slices.Delete(fields, i, i+1)
+			case m[0] == ":path2":
+				fields = slices.Insert(fields, 4, [2]string{":path", "/public/x"})
+			case i >= 0:
+				fields[i] = m
+			default:
+				fields = append(fields, m)
+			}
+		}
+		f.nothingOfApp(t, what, func() wiretest.Response { return wiretest.H2(t, f.addr, trust(appHost)).Do(fields, nil, nil) })
+	}
+	// It is HTTP/2 that refuses, and not that nothing comes through.
+	got := f.passed(t, "alice over HTTP/2", "/reports", func() wiretest.Response {
+		name, cookies, _ := strings.Cut(f.asAlice, ": ")
+		return wiretest.H2(t, f.addr, trust(appHost)).Do([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", appHost},
+			{":path", "/reports"}, {strings.ToLower(name), cookies}}, nil, nil)
+	})
+	tells(t, "alice over HTTP/2", got, asAliceOnly...)
 }
 
 func methods(t testing.TB, f *front) {

@@ -137,7 +137,7 @@ func envoyPage(t *testing.T) (prefix string, allowed *regexp.Regexp) {
 
 // The proxies that are not installed here, on the wire.
 func TestWireShapes(t *testing.T) {
-	h := build(t, "traefik.md")
+	h := build(t, "traefik.md", "")
 	session := h.signedIn(t, h.alice)
 	send := func(t *testing.T, lines []string) wiretest.Response {
 		t.Helper()
