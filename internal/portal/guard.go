@@ -5,7 +5,6 @@ package portal
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -176,7 +175,7 @@ func withForm(q *request) bool {
 	if t, _, err := mime.ParseMediaType(q.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
 		return refuse(http.StatusUnsupportedMediaType, web.WrongType)
 	}
-	body, err := readSoon(q)
+	body, err := visit.ReadSoon(q.w, q.Request, maxBody, bodyTime)
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return refuse(http.StatusRequestEntityTooLarge, web.TooLarge)
@@ -191,27 +190,6 @@ func withForm(q *request) bool {
 		return refuse(http.StatusBadRequest, web.BadRequest)
 	}
 	return true
-}
-
-// readSoon reads a body of at most maxBody bytes within bodyTime, so that a thousand slow senders do not hold a thousand goroutines
-// (DO-6). A writer without deadlines is one without a connection, as in tests.
-func readSoon(q *request) ([]byte, error) {
-	if q.ContentLength > maxBody {
-		return nil, &http.MaxBytesError{Limit: maxBody}
-	}
-	c := http.NewResponseController(q.w)
-	if err := c.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, maxBody))
-	if err != nil {
-		return nil, err
-	}
-	// Left standing, the deadline would cancel the request while a password is being checked.
-	if err := c.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
-	return body, nil
 }
 
 // withService gets the auth.Service of the moment.
