@@ -45,6 +45,8 @@ const (
 	BadAddress                    // this is not an e-mail address
 	SameAddress                   // this is the account's address already
 	BadFactorName                 // the name of a factor is too long, or not printable
+	FormGone                      // a kept form is too old, was changed, or belongs elsewhere
+	FormSent                      // a kept form went on to the application before
 	WrongPassword                 // of a person who is named on the page, so there is nothing to hide about who that is
 	NoAccount                     // a handler in front vouches for somebody who has no account here, or a disabled one
 	OtherPerson                   // a handler in front vouches for somebody else than the one whom this is about
@@ -98,6 +100,8 @@ var kindNames = map[Kind]string{
 	BadAddress:        "the e-mail address is not acceptable",
 	SameAddress:       "the account has this address already",
 	BadFactorName:     "the name of the factor is not acceptable",
+	FormGone:          "the form can no longer be sent",
+	FormSent:          "the form has been sent",
 	WrongPassword:     "wrong password",
 	NoAccount:         "there is no account to use",
 	OtherPerson:       "a handler in front vouches for somebody else",

@@ -217,6 +217,9 @@ func handOverLimit(sessionID string) limit {
 // vouchLimit bounds how often a sign-in begins for a name that a handler in front vouches for: a link is enough for that too.
 func vouchLimit(nameKey string) limit { return leaking("vouch/"+nameKey, leakTries, leakEvery) }
 
+// formLimit bounds how many kept forms go on in a session: that each did is a record too.
+func formLimit(sessionID string) limit { return leaking("form/"+sessionID, leakTries, leakEvery) }
+
 // accountLimit bounds what a session changes about its account: each change is an event, and some are a mail.
 func accountLimit(sessionID string) limit { return leaking("account/"+sessionID, leakTries, leakEvery) }
 

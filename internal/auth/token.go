@@ -4,6 +4,7 @@
 package auth
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"slices"
 
 	"github.com/gorilla/securecookie"
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // Two kinds of secret are handed out, and neither is stored in clear. A ticket is the value of a cookie: random bytes in a
@@ -30,10 +32,11 @@ const (
 // another.
 type keys struct {
 	envelope *securecookie.SecureCookie
-	form     []byte // HMAC of form tokens
-	index    []byte // HMAC of names in store keys
-	code     []byte // HMAC of codes that were sent
-	next     []byte // HMAC of a ticket, which is the one that follows on it
+	form     []byte      // HMAC of form tokens
+	index    []byte      // HMAC of names in store keys
+	code     []byte      // HMAC of codes that were sent
+	next     []byte      // HMAC of a ticket, which is the one that follows on it
+	kept     cipher.AEAD // of forms that their senders keep
 }
 
 func deriveKeys(master []byte) (keys, error) {
@@ -49,8 +52,12 @@ func deriveKeys(master []byte) (keys, error) {
 	}
 	env := securecookie.New(derive("cookie"), nil)
 	env.SetSerializer(rawBytes{})
+	kept, err := chacha20poly1305.NewX(derive("kept form"))
+	if err != nil {
+		return keys{}, fmt.Errorf("preparing the encryption of forms: %w", err)
+	}
 	env.MaxAge(0) // the record in the store says when a session ends; the envelope only says that we made it
-	return keys{envelope: env, form: derive("form"), index: derive("index"), code: derive("code"), next: derive("next ticket")}, nil
+	return keys{envelope: env, form: derive("form"), index: derive("index"), code: derive("code"), next: derive("next ticket"), kept: kept}, nil
 }
 
 // rawBytes is the encoder of the envelope: bytes as they are, never gob or JSON of what a client sent (ASVS 1.5.2).
