@@ -10,15 +10,22 @@ import (
 	"strings"
 )
 
-// NotSent says that a form did not reach the application, and leads to the sign-in in a new tab, so that this one keeps the form:
-// after the sign-in a reload sends it again.
+// NotSent says that a form did not reach the application, and leads to the sign-in in a new tab, so that this one keeps the form. After
+// the sign-in its button sends what is kept in the page, or, without that, a reload sends the form again.
 type NotSent struct {
 	Frame
 	Title    string
 	Text     string
-	Link     string // a path on this host
+	Link     string // a path on this host; empty: there is nothing to prove
 	LinkText string
+	Kept     string // the form, sealed; empty: it is not kept
 }
+
+// KeptField is the name under which the page sends what it has kept, to the address that the page stands at.
+const KeptField = "nightlatch-form"
+
+// Field is the name of the hidden field.
+func (NotSent) Field() string { return KeptField }
 
 // GRPC answers a gRPC client with a status and no message (the "Trailers-Only" of the gRPC protocol over HTTP/2). HTTP itself says
 // 200: to many clients any other status is a broken server, whose answer they do not read. Where a proxy takes 200 for leave to pass,

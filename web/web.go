@@ -11,6 +11,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -118,10 +119,18 @@ func Write(w http.ResponseWriter, r *http.Request, status int, page Page) {
 		http.Error(w, v.say(BrokenPage), http.StatusInternalServerError)
 		return
 	}
-	if p := page.frame().Brand.policy; p != "" {
-		w.Header().Set("Content-Security-Policy", p)
-	}
+	w.Header().Set("Content-Security-Policy", policyOf(page))
 	send(w, r, status, "text/html; charset=utf-8", body.Bytes())
+}
+
+// policyOf is the policy of a page: ours, but for where the brand has its style sheet, and where an application leads from a form that the
+// page has kept. Chromium counts redirects after a form as where it goes.
+func policyOf(page Page) string {
+	p := cmp.Or(page.frame().Brand.policy, policy)
+	if n, ok := page.(NotSent); ok && n.Kept != "" {
+		p = strings.Replace(p, "form-action 'self'", "form-action *", 1)
+	}
+	return p
 }
 
 func (v *voice) render(body *bytes.Buffer, page Page) error {

@@ -70,7 +70,8 @@ var full = []Page{
 	},
 	SignOut{example, "token", false},
 	SignOut{example, "token", true},
-	NotSent{example, "Title", "Text", "/link?a=b", "Link"},
+	NotSent{example, "Title", "Text", "/link?a=b", "Link", "sealed"},
+	NotSent{example, "Title", "Text", "", "", "sealed"},
 }
 
 var enrolled = []Factor{
