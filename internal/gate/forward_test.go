@@ -385,7 +385,7 @@ func TestRefusalsOfAProxyAreAbsolute(t *testing.T) {
 		want            string
 	}{
 		"problem": {"GET /data", script, nil, `"sign_in_url":"https://legacy.example.com/_nightlatch/sign-in"`},
-		"form":    {"POST /form", browserGET, nil, `href="https://legacy.example.com/_nightlatch/sign-in"`},
+		"form":    {"POST /form", browserGET, nil, `href="https://legacy.example.com/_nightlatch/sign-in?return_to=/_nightlatch/form-waits"`},
 		"account": {"GET /admin", browserGET, people["full"], `href="https://legacy.example.com/_nightlatch/account"`},
 	} {
 		original, v := ask(t, c.request, c.header)

@@ -122,7 +122,14 @@ type Decision struct {
 	// 425 from the IP matchers: package gate does not know Caddy's error type, so a caller that does returns Err instead of
 	// calling Refuse when Reason is MatcherFailed.
 	Err error
+
+	// Form is what Refuse puts into its page for a form, to be sent once more: the form itself, sealed. Check leaves it empty; a caller
+	// that has the form kept sets it.
+	Form string
 }
+
+// WantsProof tells whether the request would pass once its sender has proven who they are, or something more.
+func (d *Decision) WantsProof() bool { return !d.Pass && d.refusal().status == http.StatusUnauthorized }
 
 // Check decides about a request. It writes nothing and logs nothing.
 //

@@ -100,7 +100,7 @@ func (d *Decision) refusal() *refusal {
 // retryAfter is what a client is asked to wait for a store that does not answer, in seconds. A restart takes less.
 const retryAfter = "5"
 
-// Refuse answers a request that Check did not let pass. The body of the request is not read.
+// Refuse answers a request that Check did not let pass. What is left of its body is not read.
 //
 // A person is led to the page where what is missing can be proven: at once from a link, by a link in a new tab from a form, since a
 // redirect would lose what was typed. Everything else gets a status that its program sees: a script that followed a redirect would
@@ -108,7 +108,9 @@ const retryAfter = "5"
 // password dialog, since no browser knows our scheme.
 func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d Decision) {
 	g.logTrouble(r, &d)
-	web.LeaveUnread(w, r)
+	if d.Form == "" {
+		web.LeaveUnread(w, r)
+	}
 	what := d.refusal()
 	if dialectOf(r) == grpc {
 		web.GRPC(w, http.StatusOK, grpcType(r), what.grpc, web.Say(r, what.title))
@@ -150,16 +152,14 @@ func (g *Gate) problem(w http.ResponseWriter, r *http.Request, v visit.Visit, wh
 }
 
 func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision) {
-	switch what {
-	case &signIn:
+	switch {
+	case what == &signIn:
+		g.notSent(w, r, v, what, d, web.FormNotSent, web.FormKept, web.SignInButton)
+	case what == &proveMore, what == &stepUp:
+		g.notSent(w, r, v, what, d, web.FormNotProven, web.FormKeptNotProven, web.ContinueButton)
+	case what == &unavailable && d.Form != "":
 		web.Write(w, r, what.status, web.NotSent{
-			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotSent),
-			Link: d.address(v, ""), LinkText: web.Say(r, web.SignInButton),
-		})
-	case &proveMore, &stepUp:
-		web.Write(w, r, what.status, web.NotSent{
-			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormNotProven),
-			Link: d.address(v, ""), LinkText: web.Say(r, web.ContinueButton),
+			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormLater), Kept: d.Form,
 		})
 	default:
 		frame := web.Frame{Brand: g.brand}
@@ -172,6 +172,21 @@ func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 		}
 		web.Write(w, r, what.status, n)
 	}
+}
+
+// waits is the page that says, in the tab where somebody has signed in, that their form is in the other one.
+const waits = visit.Prefix + "form-waits"
+
+// notSent says that a form did not reach the application, and that it is kept if it is.
+func (g *Gate) notSent(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision, lost, kept, button web.Message) {
+	text := lost
+	if d.Form != "" {
+		text = kept
+	}
+	web.Write(w, r, what.status, web.NotSent{
+		Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, text),
+		Link: d.address(v, waits), LinkText: web.Say(r, button), Kept: d.Form,
+	})
 }
 
 // address is the page where a person proves what is missing. It is a path on this host, never built from the Host header (OR-7), or

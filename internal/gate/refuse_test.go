@@ -129,7 +129,7 @@ func TestWB12WhoGetsWhat(t *testing.T) {
 				if got.StatusCode != 401 || !strings.HasPrefix(kind, "text/html") {
 					t.Errorf("got status %d, Content-Type %q, want 401, text/html", got.StatusCode, kind)
 				}
-				for _, want := range []string{"Your form was not sent", `href="/_nightlatch/sign-in"`, `target="_blank"`, "Example"} {
+				for _, want := range []string{"Your form was not sent", `href="/_nightlatch/sign-in?return_to=/_nightlatch/form-waits"`, `target="_blank"`, "Example"} {
 					if !strings.Contains(html.UnescapeString(string(body)), want) {
 						t.Errorf("the page lacks %q:\n%s", want, body)
 					}
@@ -273,23 +273,47 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestForms: a form is answered with a page that names the page where what is missing can be proven.
+// TestForms: a form is answered with a page that names the page where what is missing can be proven, in a new tab, and from there the one
+// that says where the form is. It carries the form where it was kept.
 func TestForms(t *testing.T) {
 	fresh := Rule{Need: auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10 * time.Minute}, Text: "require two_factor max_age 10m"}
 	for who, want := range map[string]string{
-		"":      `href="/_nightlatch/sign-in" target="_blank"`,
-		"half":  `href="/_nightlatch/sudo?level=two_factor&max_age=600" target="_blank"`,
-		"fresh": `href="/_nightlatch/two-factor/enable" target="_blank"`,
-		"old":   `href="/_nightlatch/sudo?level=two_factor&max_age=600" target="_blank"`,
+		"":      `href="/_nightlatch/sign-in?return_to=/_nightlatch/form-waits" target="_blank"`,
+		"half":  `href="/_nightlatch/sudo?return_to=/_nightlatch/form-waits&level=two_factor&max_age=600" target="_blank"`,
+		"fresh": `href="/_nightlatch/two-factor/enable?return_to=/_nightlatch/form-waits" target="_blank"`,
+		"old":   `href="/_nightlatch/sudo?return_to=/_nightlatch/form-waits&level=two_factor&max_age=600" target="_blank"`,
 	} {
-		r, v := ask(t, "POST /orders", cookie(who), browserGET)
-		got := refuse(t, site(t, fresh), r, v)
-		body, err := io.ReadAll(got.Body)
-		if err != nil {
-			t.Fatal(err)
+		for _, form := range []string{"", "sealed"} {
+			r, v := ask(t, "POST /orders", cookie(who), browserGET)
+			g := site(t, fresh)
+			d := g.Check(r, v)
+			if !d.WantsProof() {
+				t.Errorf("%q: %+v does not want a proof", who, d)
+			}
+			d.Form = form
+			w := httptest.NewRecorder()
+			g.Refuse(w, r, v, d)
+			page := html.UnescapeString(w.Body.String())
+			if w.Code != 401 || !strings.Contains(page, want) {
+				t.Errorf("%q: got status %d, want 401 and %s in\n%s", who, w.Code, want, page)
+			}
+			if strings.Contains(page, `name="nightlatch-form" value="sealed"`) != (form != "") || strings.Contains(page, "reload it and agree") != (form == "") {
+				t.Errorf("%q: with form %q the page is\n%s", who, form, page)
+			}
 		}
-		if page := html.UnescapeString(string(body)); got.StatusCode != 401 || !strings.Contains(page, want) {
-			t.Errorf("%q: got status %d, want 401 and %s in\n%s", who, got.StatusCode, want, page)
+	}
+	r, v := ask(t, "POST /orders", browserGET)
+	w := httptest.NewRecorder()
+	site(t).Refuse(w, r, v, Decision{Reason: Unavailable, Err: errors.New("down"), Form: "sealed"})
+	if page := w.Body.String(); w.Code != 503 || !strings.Contains(page, `name="nightlatch-form" value="sealed"`) || strings.Contains(page, "sign-in?") {
+		t.Errorf("no store: got %d, want 503 and the form in\n%s", w.Code, page)
+	}
+	for name, d := range map[string]Decision{
+		"passes": {Pass: true}, "denied": denied(&Rule{Action: Deny}), "not admitted": {Verdict: auth.Forbidden}, "no store": {Reason: Unavailable},
+		"plain HTTP": {Reason: Exposed}, "early": {Reason: TooEarly}, "no host": {Reason: BadHost}, "a matcher": {Reason: MatcherFailed},
+	} {
+		if d.WantsProof() {
+			t.Errorf("%s: a proof is said to help", name)
 		}
 	}
 }

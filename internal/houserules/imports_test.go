@@ -30,16 +30,17 @@ var rooms = map[string]room{
 	"cmd/nightlatch": {[]string{"caddymodule"}, "it is Caddy with our modules and decides nothing"},
 
 	"caddymodule": {[]string{
-		"internal/admin", "internal/auth", "internal/courier", "internal/gate", "internal/identity", "internal/mail", "internal/otp",
+		"internal/admin", "internal/auth", "internal/courier", "internal/forms", "internal/gate", "internal/identity", "internal/mail", "internal/otp",
 		"internal/server", "internal/store", "internal/visit", "internal/webhook", "web",
 	}, "it turns a configuration into the settings of the rooms; how a request goes through them is package server's"},
 	"internal/server": {[]string{
-		"internal/auth", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
+		"internal/auth", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
 		"internal/visit", "web",
 	}, "the one room that knows everybody, so that nobody else has to"},
 
 	// The doors. They do not know each other: a question that two of them must answer alike is asked of auth.
 	"internal/gate":   {[]string{"internal/auth", "internal/visit", "web"}, "a door; it asks auth who may pass and tells the sender in the words of web"},
+	"internal/forms":  {[]string{"internal/auth", "internal/visit", "web"}, "it holds a form between two doors; which of them it comes to is package server's"},
 	"internal/portal": {[]string{"internal/auth", "internal/identity", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, identity the keys to publish"},
 	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
 
@@ -86,7 +87,7 @@ var outside = map[string]struct {
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
-		"bench", "caddymodule", "docs/webhook-receiver", "internal/admin", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
+		"bench", "caddymodule", "docs/webhook-receiver", "internal/admin", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
 	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
 	"testing": {[]string{"internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},

@@ -92,7 +92,7 @@ func routes() []route {
 	account, guarded := page.and(withAccount), page.and(withAccount, inSudo)
 	act := func(f purpose) chain { return form(f).and(withAccount, inSudo) }
 	// The language is a taste and no right: it is chosen without a service, so on the page that says that there is none too, and its form
-	// is tied to nobody.
+	// is tied to nobody. Other pages that know nobody need no service either.
 	setting, settingForm := chain{overHTTPS, forPeople, withQuery}, chain{overHTTPS, forPeople, outOfFrames, afterHandshake, sameOrigin, withQuery, withForm}
 
 	return []route{
@@ -151,6 +151,7 @@ func routes() []route {
 		{"GET", "sign-out", page.then(showSignOut)},
 		{"POST", "sign-out", form(signOutForm).then(signOut)},
 		{"GET", "signed-out", page.then(showSignedOut)},
+		{"GET", "form-waits", setting.then(showFormWaits)},
 		{"GET", "language", setting.then(showLanguages)},
 		{"POST", "language", settingForm.then(chooseLanguage)},
 		{"GET", "static/{name}", open.then(static)},

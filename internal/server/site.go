@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/forms"
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/portal"
@@ -25,6 +26,7 @@ type SiteConfig struct {
 	Rules     []gate.Rule
 	Headers   identity.Config
 	Assertion *identity.Assertion // nil: the application gets no signed token
+	Forms     *forms.Room         // nil: no form is kept for its sender
 	Brand     web.Brand           // what the pages show
 	Central   *Central            // where people sign in for other sites too; nil: nowhere
 	Create    bool                // whom a handler in front vouches for gets an account, if there is none of the name
@@ -39,6 +41,7 @@ type Central = portal.Central
 type Site struct {
 	portal  *portal.Portal
 	gate    *gate.Gate
+	forms   *forms.Keeper
 	tell    *identity.Teller
 	central *Central
 }
@@ -55,7 +58,11 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Site{portal: p, gate: g, tell: teller, central: cfg.Central}, nil
+	s := &Site{portal: p, gate: g, tell: teller, central: cfg.Central}
+	if cfg.Forms != nil {
+		s.forms = forms.New(forms.Config{Service: cfg.Service, Room: cfg.Forms, Brand: cfg.Brand, Log: cfg.Log})
+	}
+	return s, nil
 }
 
 func (cfg *SiteConfig) gate() (*gate.Gate, *identity.Teller, error) {
@@ -90,13 +97,40 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, 
 		s.portal.ServeHTTP(w, r, v)
 		return nil
 	}
+	var form *forms.Kept // one that its sender has kept, and that has taken the place of the request
+	if s.forms.Returns(r) {
+		var answered bool
+		if form, answered = s.forms.Take(w, r, v); answered {
+			return nil
+		}
+		defer form.Release()
+	}
 	d := s.gate.Check(r, v)
+	if d.Pass && form != nil {
+		if !s.forms.Pass(w, r, v, form, d.Session) {
+			return nil
+		}
+		form.Release() // the application may take its time
+	}
 	if d.Pass {
 		return s.pass(w, r, v, d.Session, next)
 	}
+	return s.refuse(w, r, v, d, form)
+}
+
+// refuse answers a request that the gate did not let pass. A form that only lacks a proof of its sender is offered to be sent again.
+func (s *Site) refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d gate.Decision, form *forms.Kept) error {
 	if d.Reason == gate.MatcherFailed {
 		s.tell.Strip(r) // the caller's error pages may be an application too
 		return d.Err
+	}
+	if form == nil && d.WantsProof() {
+		form = s.forms.Keep(w, r, v, d.Session)
+		defer form.Release()
+	}
+	if form != nil {
+		form.Hold()
+		d.Form = form.Sealed
 	}
 	s.gate.Refuse(w, r, v, d)
 	return nil

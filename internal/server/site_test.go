@@ -15,6 +15,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/forms"
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
@@ -33,6 +34,7 @@ func newSite(t *testing.T, b *authtest.Bench) *server.Site {
 	site, err := server.NewSite(server.SiteConfig{
 		Service: func() (*auth.Service, error) { return b.Service, nil },
 		Headers: identity.Defaults,
+		Forms:   forms.NewRoom(),
 		Now:     b.Clock.Now,
 		Rules: []gate.Rule{
 			{Action: gate.Skip, Text: "skip", PathBound: true, Match: match(func(p string) (bool, error) { return p == "/skip", nil })},

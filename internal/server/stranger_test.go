@@ -29,6 +29,8 @@ var (
 	page   = map[string]string{"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 	script = map[string]string{"Accept": "application/json", "Sec-Fetch-Mode": "cors"}
 	form   = map[string]string{"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
+	keeps  = map[string]string{"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+	sends  = map[string]string{"Accept": "text/html", "Content-Type": "text/plain", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 	grpc   = map[string]string{"Content-Type": "application/grpc"}
 )
 
@@ -39,6 +41,8 @@ var strangersAsk = []asked{
 	{"GET", "/orders/2026?page=2", page, ""},
 	{"GET", "/api/orders", script, ""},
 	{"POST", "/orders", form, "item=1"},
+	{"POST", "/orders", keeps, "item=1"},
+	{"POST", "/orders", sends, "nightlatch-form=AAAA\r\n"},
 	{"POST", "/shop.Orders/List", grpc, ""},
 	{"GET", "/skip", page, ""},
 	{"GET", "/orders/..%2fskip", page, ""},
