@@ -25,6 +25,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/courier"
+	"github.com/nightlatch/nightlatch/internal/forms"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/otp"
 	"github.com/nightlatch/nightlatch/internal/server"
@@ -96,6 +97,7 @@ type App struct {
 	courier *courier.Courier
 	central *server.Central    // nil: there is no portal
 	known   func() hostOrigins // of all sites; put together when first asked
+	forms   *forms.Room        // that sites keep
 
 	sites int  // protected sites of this configuration …
 	lax   bool // … and whether one of them lets people in with a password alone
@@ -139,7 +141,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision checks the settings and takes a reference to the store, without opening it: `caddy validate` provisions too, beside a
 // running server that holds the directory.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.log = ctx, ctx.Slogger()
+	a.ctx, a.log, a.forms = ctx, ctx.Slogger(), forms.NewRoom()
 	if err := a.check(); err != nil {
 		return err
 	}

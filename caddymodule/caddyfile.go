@@ -235,6 +235,18 @@ func alone(to *bool) func(*caddyfile.Dispenser) error {
 	}
 }
 
+// off is a word for what is on without it.
+func off(to **bool) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		word := d.Val()
+		if args := d.RemainingArgs(); len(args) != 1 || args[0] != "off" {
+			return d.Errf("'%s' takes the word off and nothing else; without this line it is on", word)
+		}
+		*to = new(bool)
+		return nil
+	}
+}
+
 func number(to *int, check func() error) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		var s string
@@ -281,6 +293,7 @@ func duration(to *caddy.Duration) func(*caddyfile.Dispenser) error {
 //			audience  <name>
 //		}
 //		first_factor <placeholder> { ... }
+//		keep_forms off
 //		protect <host...> { ... }
 //	}
 //
@@ -297,6 +310,7 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	err := site.Policy.parse(h, "nightlatch", words{
 		"protect":      site.parseProtect(h),
 		"first_factor": site.parseFirstFactor,
+		"keep_forms":   off(&site.KeepForms),
 	}, checkAll)
 	if err != nil {
 		return nil, err

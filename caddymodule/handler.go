@@ -55,6 +55,11 @@ type Handler struct {
 	// Whose word is taken for the first factor, in place of a password; see there. Default: nobody's.
 	FirstFactor *FirstFactor `json:"first_factor,omitempty"`
 
+	// Whether a form that somebody sends without being signed in, or without a proof that a rule wants, is kept for them: sealed in the page
+	// that says so, up to 1 MiB, for ten minutes. After the sign-in they can send it on with a button. Only forms of this very site are kept,
+	// as the browser tells. Default: true.
+	KeepForms *bool `json:"keep_forms,omitempty"`
+
 	app       *App
 	log       *slog.Logger
 	site      *server.Site
@@ -90,6 +95,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return err
 		}
 		cfg.Create = h.FirstFactor.Create
+	}
+	if h.KeepForms == nil || *h.KeepForms {
+		cfg.Forms = app.forms
 	}
 	if h.site, err = server.NewSite(cfg); err != nil {
 		return err
