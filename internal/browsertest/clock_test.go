@@ -18,6 +18,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/forms"
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
@@ -36,6 +37,7 @@ func newHouse(t *testing.T) (*authtest.Bench, *httptest.Server) {
 	site, err := server.NewSite(server.SiteConfig{
 		Service: func() (*auth.Service, error) { return bench.Service, nil },
 		Headers: identity.Defaults,
+		Forms:   forms.NewRoom(),
 		Now:     bench.Clock.Now,
 		Rules: []gate.Rule{
 			{Action: gate.Require, Need: auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10 * time.Minute}, PathBound: true, Text: "require /vault", Match: at("/vault")},
@@ -46,7 +48,7 @@ func newHouse(t *testing.T) (*authtest.Bench, *httptest.Server) {
 		t.Fatal(err)
 	}
 	return bench, overTLS(t, func(w http.ResponseWriter, r *http.Request) {
-		v := visit.Visit{URL: r.URL, Address: authtest.Client.Address, Transport: visit.Secure}
+		v := visit.Visit{URL: r.URL, Address: authtest.Client.Address, Transport: visit.Secure, Host: visit.HostName(r.Host)}
 		if err := site.ServeHTTP(w, r, v, application); err != nil {
 			t.Errorf("%s: %v", r.URL, err)
 		}
