@@ -157,7 +157,7 @@ func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 		g.notSent(w, r, v, what, d, web.FormNotSent, web.FormKept, web.SignInButton)
 	case what == &proveMore, what == &stepUp:
 		g.notSent(w, r, v, what, d, web.FormNotProven, web.FormKeptNotProven, web.ContinueButton)
-	case what == &unavailable && d.Form != "":
+	case what.status == http.StatusServiceUnavailable && d.Form != "":
 		web.Write(w, r, what.status, web.NotSent{
 			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormLater), Kept: d.Form,
 		})

@@ -106,14 +106,8 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, 
 		defer form.Release()
 	}
 	d := s.gate.Check(r, v)
-	if d.Pass && form != nil {
-		if !s.forms.Pass(w, r, v, form, d.Session) {
-			return nil
-		}
-		form.Release() // the application may take its time
-	}
 	if d.Pass {
-		return s.pass(w, r, v, d.Session, next)
+		return s.pass(w, r, v, d.Session, form, next)
 	}
 	return s.refuse(w, r, v, d, form)
 }
@@ -157,10 +151,15 @@ func isOurs(v visit.Visit) bool { return strings.HasPrefix(v.URL.Path, visit.Pre
 //
 // Where the signed token cannot be made the request goes no further: without it an application that checks could not tell it from one
 // that came around the gate.
-func (s *Site) pass(w http.ResponseWriter, r *http.Request, v visit.Visit, session *auth.Session, next Next) error {
+func (s *Site) pass(w http.ResponseWriter, r *http.Request, v visit.Visit, session *auth.Session, form *forms.Kept, next Next) error {
 	if err := s.tell.Tell(r, session, v); err != nil {
-		s.gate.Refuse(w, r, v, gate.Decision{Reason: gate.NotTold, Session: session, Err: err})
-		return nil
+		return s.refuse(w, r, v, gate.Decision{Reason: gate.NotTold, Session: session, Err: err}, form)
+	}
+	if form != nil {
+		if !s.forms.Pass(w, r, v, form, session) {
+			return nil
+		}
+		form.Release() // the application may take its time
 	}
 	if session != nil {
 		ctx, cancel := context.WithCancelCause(r.Context())
