@@ -181,6 +181,8 @@ func methodName(m auth.Method) string {
 		return "password"
 	case auth.TOTP:
 		return "authenticator app"
+	case auth.Vouched:
+		return "handler in front"
 	case auth.BackupCode:
 		return "backup code"
 	}

@@ -41,7 +41,7 @@ func init() {
 // `{http.auth.user.email}` | The e-mail address
 // `{http.auth.user.groups}` | The groups, separated by commas
 // `{http.nightlatch.level}` | What the session has proven: `password` or `two_factor`
-// `{http.nightlatch.methods}` | How it was proven, separated by commas: `password`, `totp`, `email`, `webhook`, `backup_code`, `trusted_browser`
+// `{http.nightlatch.methods}` | How it was proven, separated by commas: `password`, `totp`, `email`, `webhook`, `backup_code`, `trusted_browser`, `vouched`
 // `{http.nightlatch.session}` | The id of the session, as in events and on the command line; it opens nothing
 // `{http.nightlatch.auth_time}` | When it was proven, in Unix seconds: of password and second factor the older one, as `max_age` counts
 type Handler struct {

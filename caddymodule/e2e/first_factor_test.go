@@ -367,7 +367,7 @@ func TestFirstFactorOfAClientCertificate(t *testing.T) {
 	}
 
 	// The common name has to be taken out of the subject, by the recipe of the documents.
-	load("require_and_verify", "map {tls_client_subject} {common_name} {\n\t\t~(?:^|,)CN=([a-zA-Z0-9._@-]+)(?:,|$) \"${1}\"\n\t}\n\tvars first_factor {common_name}\n\t"+
+	load("require_and_verify", "map {tls_client_subject} {common_name} {\n\t\t~^CN=([a-zA-Z0-9._@-]+)(?:,|$) \"${1}\"\n\t}\n\tvars first_factor {common_name}\n\t"+
 		"nightlatch {\n\t\tfirst_factor {vars.first_factor} {\n\t\t\tcreate\n\t\t}\n\t\trequire password\n\t}")
 	b = with(person(clients, "Bob"))
 	b.open(base + "/page")

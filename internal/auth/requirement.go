@@ -85,20 +85,28 @@ func (s *Session) Level() Level {
 }
 
 // ProvenAt is the time since which all that the session has proven stands: of password and second factor the one that was proven longer
-// ago, each at its last time. A maximal age counts from it. A trusted browser proves nothing, so it has no time. It is zero for a session
-// without proofs.
+// ago, each at its last time. A maximal age counts from it. A trusted browser proves nothing, so it has no time, and what a handler in front
+// says anew on each request counts only where there is nothing else. It is zero for a session without proofs.
 func (s *Session) ProvenAt() time.Time {
-	var first, second time.Time
+	var first, second, vouched time.Time
 	for _, p := range s.Proofs {
 		switch {
 		case p.Method == TrustedBrowser:
+		case p.Method == Vouched:
+			vouched = later(vouched, p.At)
 		case p.Method.Second():
 			second = later(second, p.At)
 		default:
 			first = later(first, p.At)
 		}
 	}
-	if first.IsZero() || !second.IsZero() && second.Before(first) {
+	if !vouched.IsZero() {
+		first = time.Time{}
+	}
+	switch {
+	case first.IsZero() && second.IsZero():
+		return vouched
+	case first.IsZero() || !second.IsZero() && second.Before(first):
 		return second
 	}
 	return first
