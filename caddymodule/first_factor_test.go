@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
 // What a configuration in JSON may name is what one in a Caddyfile may: nothing that the client has written.
@@ -102,5 +104,26 @@ func TestFirstFactorNeedsAVerifiedCertificate(t *testing.T) {
 	}
 	if got := (*FirstFactor)(nil).named(httptest.NewRequest("GET", "/", nil), repl); got != "" {
 		t.Errorf("without the word: got %q", got)
+	}
+}
+
+// Whom a handler in front names it names on one site: that site signs people in by itself where others use the central portal, shares no
+// cookie, and is not the portal, of which the session would be worth nothing elsewhere.
+func TestFirstFactorIsForOneSite(t *testing.T) {
+	f := new(FirstFactor)
+	const portal = "https://auth.example.com"
+	for site, want := range map[string]string{"https://app.example.com": "https://app.example.com", portal: "", "": ""} {
+		v := f.visit(visit.Visit{Host: "app.example.com", Site: site, Portal: portal, Domain: "example.com"}, "alice", portal)
+		if v.Vouched != "alice" || v.Portal != "" || v.Domain != "" || v.Site != want || v.Host != "app.example.com" {
+			t.Errorf("%q: got %+v", site, v)
+		}
+	}
+}
+
+// A handler in front sees the proxy that asks, and not who visits the site that the proxy serves.
+func TestFirstFactorBesideProtect(t *testing.T) {
+	f := &FirstFactor{Placeholder: "{http.auth.user.id}"}
+	if err := f.provision([]*Protected{{Hosts: []string{"legacy.example.com"}}}); err == nil || !strings.Contains(err.Error(), "protect") {
+		t.Errorf("got %v, want an error that names protect", err)
 	}
 }

@@ -48,6 +48,9 @@ func (h *Handler) parseProtect(helper httpcaddyfile.Helper) func(*caddyfile.Disp
 		if err := checkHosts(h.Protect); err != nil {
 			return d.WrapErr(err)
 		}
+		if h.FirstFactor != nil {
+			return d.WrapErr(h.FirstFactor.provision(h.Protect))
+		}
 		return p.Policy.parse(helper, "protect", nil, checkAsked)
 	}
 }
