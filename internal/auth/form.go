@@ -72,7 +72,7 @@ func (s *Service) SealForm(place string, f Form, by *Session) (string, error) {
 
 // OpenForm reads what SealForm has made for this place. The error is FormGone for everything else, and when FormLife is over.
 func (s *Service) OpenForm(place, value string) (*Form, error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	b, err := base64.RawURLEncoding.DecodeString(value)
 	nonce := s.keys.kept.NonceSize()
 	if err != nil || len(b) < nonce {
 		return nil, fail(FormGone)

@@ -521,15 +521,24 @@ func TestKeptFormGoesOnOnceAtOnce(t *testing.T) {
 func TestKeptFormSurvivesTheStore(t *testing.T) {
 	const path = "/orders?list=a%2Fb&x"
 	failure := errors.New("disk failure")
-	var down error
+	var down, mute error
 	var s *shop
 	s = newShop(t, func(c *server.SiteConfig) {
-		c.Service = func() (*auth.Service, error) { return s.bench.Service, down }
+		c.Service = func() (*auth.Service, error) {
+			if down != nil {
+				return nil, down
+			}
+			return s.bench.Service, nil
+		}
+		c.Assertion = &identity.Assertion{Algorithm: identity.EdDSA, Audience: "shop"}
+		keys := identity.NewKeys(make([]byte, 32), c.Now)
+		c.Keys = func() (*identity.Keys, error) { return keys, mute }
 	})
 	alice := s.bench.Enroll(t, auth.NewUser{Name: "alice"})
 	sealed := s.keep(anOrder())
 	for name, breaks := range map[string]func(error){
 		"no service":   func(err error) { down = err },
+		"no keys":      func(err error) { mute = err },
 		"reading":      s.bench.Store.FailViews,
 		"writing":      s.bench.Store.FailUpdates,
 		"committing":   s.bench.Store.FailCommits,
