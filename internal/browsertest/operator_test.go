@@ -81,7 +81,8 @@ func TestRefusedByTheGate(t *testing.T) {
 	b.open("/closed").isPage(403, "This is closed").shoot("26-denied")
 	b.open("/_nightlatch/nothing").sees(404, "/_nightlatch/nothing", "There is no such page").shoot("27-not-found")
 
-	// A form that was filled in before the session ended is not lost: the person signs in beside it and sends it again.
+	// A form that was filled in before the session ended is not lost: the person signs in beside it and sends it again, by a reload where
+	// they do not see the button (forms_test.go).
 	b.open("/")
 	b.do(chromedp.Evaluate[chromedp.Void](`document.body.innerHTML = "<form method=post action='/order'><button>Order</button></form>"`))
 	p.operator("session", "revoke", "--user", "carol")
@@ -93,7 +94,7 @@ func TestRefusedByTheGate(t *testing.T) {
 	beside := b.secondTab()
 	beside.open(link["href"]).sees(200, "/_nightlatch/sign-in")
 	beside.fill("name", "carol", "password", passphrase).press("Sign in").sees(200, "/_nightlatch/second-factor")
-	beside.fill("code", phone.next()).press("Continue").sees(200, "/", "carol")
+	beside.fill("code", phone.next()).press("Continue").sees(200, "/_nightlatch/form-waits")
 	b.leads(chromedp.Reload()) // asks in a window of a person's; here the browser agrees by itself
 	if got, _, _ := strings.Cut(b.page.Path, "?"); b.status != 200 || got != "/order" {
 		t.Errorf("sending the form again got %d at %s, want 200 at /order", b.status, b.page.Path)
