@@ -9,7 +9,6 @@ import (
 	"net"
 	"testing"
 
-	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
@@ -29,7 +28,7 @@ func TestNightlatchGone(t *testing.T) {
 			}
 			h := build(t, proxy.page, "")
 			for what, gate := range map[string]string{
-				"nobody there": programtest.FreeAddr(t),
+				"nobody there": "127.0.0.1:1", // tcpmux, which nobody has
 				"no answer":    answering(t, ""),
 				"half of one":  answering(t, "HTTP/1.1 200 OK\r\nRemote-User: ro"),
 				"no HTTP":      answering(t, "220 mail.example.com ESMTP\r\n"),

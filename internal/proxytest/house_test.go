@@ -73,7 +73,8 @@ type house struct {
 // build starts Nightlatch with the configuration of a page, and more lines in the block of the sites.
 func build(t *testing.T, pageName, lines string) *house {
 	t.Helper()
-	h := &house{program: programtest.New(t), gate: programtest.FreeAddr(t), app: wiretest.Echo(t), other: wiretest.Echo(t)}
+	h := &house{program: programtest.New(t), app: wiretest.Echo(t), other: wiretest.Echo(t)}
+	h.gate = programtest.FreeAddr(t) // last: those who take any port would take this one
 	config := readPage(t, pageName)["caddyfile"][0]
 	global, sites, ok := strings.Cut(config, "\n}\n")
 	if !ok {
