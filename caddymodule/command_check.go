@@ -7,11 +7,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -188,6 +191,9 @@ func (a *answer) verdict(who, word string) { a.verdicts = append(a.verdicts, who
 
 // answer finds out what becomes of a request.
 func (a *App) answer(t thought, who person) (*answer, error) {
+	if out, err := a.asked(t, who); out != nil || err != nil {
+		return out, err
+	}
 	j, err := a.follow(t)
 	if err != nil {
 		return nil, fmt.Errorf("%s://%s: %w", t.scheme, t.host, err)
@@ -212,11 +218,49 @@ func (a *App) answer(t thought, who person) (*answer, error) {
 		out.both(who, "own-page")
 		return out, nil
 	}
-	j.gate.steps(out, j, e)
+	j.gate.steps(out, j.r, e)
 	out.verdict("stranger", e.Word())
 	if who.given {
 		out.person(who, a.enrollable(), func(s *auth.Session) string {
 			e, _ := j.gate.site.Explain(j.r, j.visit(), s)
+			return e.Word()
+		})
+	}
+	return out, nil
+}
+
+// asked finds out what another proxy is told about a request for a host that it serves; nil where no site protects that host.
+func (a *App) asked(t thought, who person) (*answer, error) {
+	var site *protectedSite
+	for _, g := range a.guardedSites() {
+		if site = g.handler.forward.served.of(t.scheme, t.host); site != nil {
+			break
+		}
+	}
+	if site == nil {
+		return nil, nil
+	}
+	r, err := t.request()
+	if err != nil {
+		return nil, err
+	}
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nowhere{}, new(caddyhttp.Server))
+	v := visitOf(r, r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any))
+	out := new(answer)
+	out.row("Request", t.text())
+	out.row("Served by", "another proxy, which asks by forward-auth")
+	out.row("Site", "protect "+strings.Join(site.as.Hosts, " "))
+	e, ours := site.Explain(r, v, nil)
+	if ours {
+		out.row("Answered by", "a page of Nightlatch, to which no rule applies; the proxy has to send it here")
+		out.both(who, "own-page")
+		return out, nil
+	}
+	site.as.steps(out, r, e)
+	out.verdict("stranger", e.Word())
+	if who.given {
+		out.person(who, a.enrollable(), func(s *auth.Session) string {
+			e, _ := site.Explain(r, v, s)
 			return e.Word()
 		})
 	}
@@ -253,12 +297,12 @@ func (j *journey) without(out *answer, who person) {
 }
 
 // steps tells what became of each rule.
-func (h *Handler) steps(out *answer, j *journey, e gate.Explanation) {
+func (p *Policy) steps(out *answer, r *http.Request, e gate.Explanation) {
 	if e.Ambiguous {
 		out.row("Path", "ambiguous: no rule opens anything, and all that could be meant must be met")
 	}
 	for _, s := range e.Steps {
-		out.row(h.place(s.Rule), s.Rule.Text+": "+h.outcome(s, j))
+		out.row(p.place(s.Rule), s.Rule.Text+": "+p.outcome(s, r))
 	}
 	if e.Err != nil {
 		out.row("Error", e.Err.Error())
@@ -269,18 +313,18 @@ func (h *Handler) steps(out *answer, j *journey, e gate.Explanation) {
 }
 
 // place is where a rule stands.
-func (h *Handler) place(rule *gate.Rule) string {
-	i := slices.IndexFunc(h.Rules, func(r *Rule) bool { return r.written == rule.Text })
+func (p *Policy) place(rule *gate.Rule) string {
+	i := slices.IndexFunc(p.Rules, func(r *Rule) bool { return r.written == rule.Text })
 	switch {
 	case i < 0:
 		return "Default"
 	case rule.Match == nil:
-		return fmt.Sprintf("Default, rule %d of %d", i+1, len(h.Rules))
+		return fmt.Sprintf("Default, rule %d of %d", i+1, len(p.Rules))
 	}
-	return fmt.Sprintf("Rule %d of %d", i+1, len(h.Rules))
+	return fmt.Sprintf("Rule %d of %d", i+1, len(p.Rules))
 }
 
-func (h *Handler) outcome(s gate.Step, j *journey) string {
+func (p *Policy) outcome(s gate.Step, r *http.Request) string {
 	switch s.Outcome {
 	case gate.Matched:
 		return "decides"
@@ -291,13 +335,13 @@ func (h *Handler) outcome(s gate.Step, j *journey) string {
 	case gate.Failed:
 		return "fails"
 	}
-	for _, r := range h.Rules {
-		if r.written != s.Rule.Text {
+	for _, rule := range p.Rules {
+		if rule.written != s.Rule.Text {
 			continue
 		}
-		for _, d := range r.doubted {
-			if d.in(j.r) {
-				return "does not match, since the " + d.part + " can be read in two ways"
+		for _, d := range rule.doubted {
+			if d.in(r) {
+				return "does not match, since the " + d.part + " " + d.why
 			}
 		}
 	}

@@ -80,19 +80,19 @@ var overTLS = &tls.ConnectionState{HandshakeComplete: true}
 // says nothing; here it is unknown then, since a rule about an address must not be met by the proxy's.
 func visitorOf(original *http.Request, scheme string, question *http.Request, vars map[string]any, peer string, w http.ResponseWriter) (*http.Request, visit.Visit) {
 	srv, _ := question.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	original.RemoteAddr = peer
 	if scheme == "https" {
 		original.TLS = overTLS
 	}
+	// Without a peer, so that Caddy does not look for the address again that it has found for the question.
 	original = caddyhttp.PrepareRequest(original, caddy.NewReplacer(), w, srv)
+	own := original.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	own[caddyhttp.TrustedProxyVarKey] = true
 	v := visit.Visit{URL: original.URL, Host: visit.HostName(original.Host)}
 	address, _ := vars[caddyhttp.ClientIPVarKey].(string)
 	if addr, err := netip.ParseAddr(address); err == nil && srv != nil && toldAddress(question.Header, srv.ClientIPHeaders) {
 		v.Address = addr.Unmap().WithZone("")
+		own[caddyhttp.ClientIPVarKey] = address
 		original.RemoteAddr = net.JoinHostPort(address, "0")
-	} else {
-		original.RemoteAddr = ""
-		original.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)[caddyhttp.ClientIPVarKey] = ""
 	}
 	switch {
 	case scheme == "https":

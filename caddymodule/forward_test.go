@@ -37,7 +37,7 @@ func (h *Handler) protects(t testing.TB, b *authtest.Bench, word string, rules .
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.forward.served[host] = site
+	h.forward.served[host] = &protectedSite{Served: site}
 }
 
 // strictServer trusts a proxy at 10.0.0.1 and, as Caddy's strict way is, believes what it adds at the end.
@@ -188,17 +188,17 @@ func TestFA2OwnPathsAreNeverAllowed(t *testing.T) {
 }
 
 func TestServedHosts(t *testing.T) {
-	site := map[string]*server.Served{}
+	site := map[string]*protectedSite{}
 	s := make(served)
 	for _, word := range []string{"legacy.example.com", "legacy.example.com:8443", "*.example.com", "*.apps.example.com:8443", "*.apps.example.com", "a.apps.example.com", "b.example.com:443", "[::1]:9000"} {
 		host, err := parseHost(word)
 		if err != nil {
 			t.Fatal(err)
 		}
-		site[word] = new(server.Served)
+		site[word] = new(protectedSite)
 		s[host] = site[word]
 	}
-	word := func(found *server.Served) string {
+	word := func(found *protectedSite) string {
 		for word, candidate := range site {
 			if candidate == found {
 				return word

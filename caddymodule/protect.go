@@ -154,12 +154,18 @@ func looksAtVersion(name string, raw json.RawMessage) bool {
 	return name == "protocol" && (json.Unmarshal(raw, &protocol) != nil || protocol != "http" && protocol != "https")
 }
 
+// protectedSite is one such site, with its policy as it was written.
+type protectedSite struct {
+	*server.Served
+	as *Protected
+}
+
 // served are the sites that other proxies serve, by host.
-type served map[hostPort]*server.Served
+type served map[hostPort]*protectedSite
 
 // of finds the site of a host as it stands in a request with this scheme. The most specific wins: the host itself before a pattern, and
 // with a port before without. It does not allocate for a host in lower case.
-func (s served) of(scheme, host string) *server.Served {
+func (s served) of(scheme, host string) *protectedSite {
 	usual := "443"
 	if scheme == "http" {
 		usual = "80"
@@ -202,10 +208,11 @@ func (h *Handler) provisionForward(ctx caddy.Context, app *App) (*forwardAuth, e
 		return nil, err
 	}
 	for _, p := range h.Protect {
-		site, err := p.provision(ctx, app, h)
+		gated, err := p.provision(ctx, app, h)
 		if err != nil {
 			return nil, fmt.Errorf("protect %s: %w", strings.Join(p.Hosts, " "), err)
 		}
+		site := &protectedSite{gated, p}
 		for _, word := range p.Hosts {
 			host, err := parseHost(word)
 			if err != nil {

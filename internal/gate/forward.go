@@ -182,12 +182,11 @@ func one(h http.Header, name string) (string, error) {
 }
 
 // cutURL takes an absolute address apart by hand. nginx puts it together from what the visitor sent and takes a host with a ? or a #
-// in it: net/url would then find the path somewhere else than nginx does. So the authority ends at the first of the three bytes that
-// could end it, and that has to be the slash.
+// in it: net/url would then find the path somewhere else than nginx does. Here such a host keeps them, and is none.
 func cutURL(address string) (scheme, host, target string, err error) {
 	scheme, rest, ok := strings.Cut(address, "://")
-	end := strings.IndexAny(rest, "/?#")
-	if !ok || end < 0 || rest[end] != '/' {
+	end := strings.IndexByte(rest, '/')
+	if !ok || end < 0 {
 		return "", "", "", errors.New(originalURL + " is no address with a scheme, a host and a path")
 	}
 	return scheme, rest[:end], rest[end:], nil

@@ -311,7 +311,7 @@ func decisions() map[string]Decision {
 		"denied":     denied(&deny),
 		"bad host":   {Reason: BadHost}, "bad method": {Reason: BadMethod}, "matcher": {Reason: MatcherFailed, Err: errors.New("broken")},
 		"exposed": {Reason: Exposed}, "too early": {Reason: TooEarly}, "unavailable": {Reason: Unavailable, Err: errors.New("down")},
-		"foreign": {Reason: ForeignOrigin}, "own path": {Reason: OwnPath},
+		"not told": {Reason: NotTold, Err: errors.New("no key")}, "foreign": {Reason: ForeignOrigin}, "own path": {Reason: OwnPath},
 	}
 }
 
@@ -343,7 +343,7 @@ func TestFA12EveryRefusalIsOne(t *testing.T) {
 					if leads && !strings.HasPrefix(location, "https://legacy.example.com/_nightlatch/") {
 						t.Errorf("%s, %s: got Location %q, want it on the protected host", p, name, location)
 					}
-					if name == "unavailable" != (got.StatusCode == 503) {
+					if nobodyKnows := name == "unavailable" || name == "not told"; nobodyKnows != (got.StatusCode == 503) {
 						t.Errorf("%s, %s: got %d", p, name, got.StatusCode)
 					}
 				}

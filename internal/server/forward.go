@@ -5,7 +5,6 @@ package server
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/gate"
@@ -35,7 +34,7 @@ func NewServed(cfg SiteConfig) (*Served, error) {
 // The error is returned for the log, with the answer written.
 func (s *Served) Answer(p gate.Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit) (*auth.Session, error) {
 	d := gate.Decision{Reason: gate.OwnPath}
-	if !strings.HasPrefix(v.URL.Path, visit.Prefix) {
+	if !isOurs(v) {
 		d = s.gate.Check(original, v)
 	}
 	if !d.Pass {
@@ -53,4 +52,13 @@ func (s *Served) Answer(p gate.Proxy, w http.ResponseWriter, question, original 
 	// What has left is not in this map any more, but Caddy writes it into the access log as the header of the answer (LG-1).
 	w.Header().Del(identity.AssertionHeader)
 	return d.Session, nil
+}
+
+// Explain says what Answer would decide about a request if it came from who, nil for a stranger, and why. ours tells that it is for a page
+// of ours, about which no proxy should ask.
+func (s *Served) Explain(original *http.Request, v visit.Visit, who *auth.Session) (e gate.Explanation, ours bool) {
+	if isOurs(v) {
+		return e, true
+	}
+	return s.gate.Explain(original, v, who), false
 }
