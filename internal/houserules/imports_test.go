@@ -58,7 +58,8 @@ var rooms = map[string]room{
 	"internal/mail":              {nil, "it delivers one message; who gets what is decided elsewhere"},
 
 	// For people to copy.
-	"docs/webhook-receiver": {nil, "a program of its own: whoever copies it takes one file"},
+	"docs/webhook-receiver":   {nil, "a program of its own: whoever copies it takes one file"},
+	"docs/assertion-verifier": {nil, "a program of its own: whoever copies it takes one file"},
 
 	// For tests and measurements only: no room above names them.
 	"internal/auth/authtest":   {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
@@ -81,13 +82,13 @@ var outside = map[string]struct {
 	"github.com/gorilla/securecookie": {[]string{"internal/auth"}, "there is one envelope of tickets, with keys that only auth has"},
 	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
 	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},
-	"github.com/go-jose/go-jose":      {[]string{"internal/identity"}, "what is said of people is signed in one place, with keys that only it has"},
+	"github.com/go-jose/go-jose":      {[]string{"internal/identity", "docs/assertion-verifier"}, "what is said of people is signed in one place, with keys that only it has; and an application checks it"},
 	"github.com/coreos/go-oidc":       {nil, "a verifier is a peer of the tests, no part of the program"},
 	"go.uber.org/zap":                 {[]string{"caddymodule"}, "Caddy's logger; everybody else has log/slog"},
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
-		"bench", "caddymodule", "docs/webhook-receiver", "internal/admin", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
+		"bench", "caddymodule", "docs/assertion-verifier", "docs/webhook-receiver", "internal/admin", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
 	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
 	"testing": {[]string{"internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
