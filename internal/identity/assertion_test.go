@@ -153,8 +153,8 @@ func TestAssertionTellsMethods(t *testing.T) {
 	}
 }
 
-// A token is used again for 30 seconds, so each one that is sent has at least 30 left, and then there is a new one.
-func TestAssertionIsReused(t *testing.T) {
+// ASVS 9.2.1: a token is used again for 30 seconds, so each one that is sent has at least 30 left, and then there is a new one.
+func TestASVS9_2_1AssertionIsReused(t *testing.T) {
 	keys, clock := keysAt(middle)
 	told := asserting(t, keys, identity.Assertion{Algorithm: identity.ES256}) // whose signatures all differ
 	s := &auth.Session{Name: "alice"}
@@ -174,7 +174,7 @@ func TestAssertionIsReused(t *testing.T) {
 	}
 }
 
-// JW-12, ID-18, JW-10: sites that share a session, a person and every other thing never share a token, however many there are and
+// JW-12, ID-18, JW-10, ASVS 9.2.4: sites that share a session, a person and every other thing never share a token, however many there are and
 // whoever comes first; and each keeps its own.
 func TestJW12SitesDoNotShareTokens(t *testing.T) {
 	keys, _ := keysAt(middle)
@@ -266,7 +266,7 @@ func TestAssertionHeaderIsReserved(t *testing.T) {
 	}
 }
 
-// JW-1, JW-2, JW-4, JW-5, JW-7, JW-8: our own keys in the hands of an ordinary verifier, and every token that somebody could make of ours.
+// JW-1, JW-2, JW-4, JW-5, JW-7, JW-8, ASVS 9.2.3: our own keys in the hands of an ordinary verifier, and every token that somebody could make of ours.
 func TestJW1JW2JW7TokensThatAreNotOurs(t *testing.T) {
 	keys, clock := keysAt(middle)
 	verify := func(token string) error {
