@@ -336,7 +336,7 @@ func TestForwardAuthTransport(t *testing.T) {
 		"http":                             {"http", "legacy.example.com", proxyPeer, "192.0.2.7", visit.Exposed},
 		"http on this machine":             {"http", "localhost:8080", "127.0.0.1:1", "127.0.0.1", visit.Loopback},
 		"http by another name":             {"http", "legacy.example.com", "127.0.0.1:1", "127.0.0.1", visit.Exposed},
-		"http by a proxy elsewhere":        {"http", "localhost:8080", proxyPeer, "127.0.0.1", visit.Exposed},
+		"http by a proxy elsewhere":        {"http", "localhost:8080", proxyPeer, "127.0.0.2", visit.Exposed},
 		"http of a visitor from elsewhere": {"http", "localhost:8080", "127.0.0.1:1", "192.0.2.7", visit.Exposed},
 		"http of nobody knows whom":        {"http", "localhost:8080", "127.0.0.1:1", "", visit.Exposed},
 	} {
