@@ -268,7 +268,7 @@ func (a *App) settings() auth.Settings {
 		s.Trust = time.Duration(a.Session.TrustBrowser)
 	}
 	s.Mail, s.Channels = a.SMTP != nil, a.Webhook.channels()
-	s.Methods = a.enrollable()
+	s.Methods, s.CookieDomain = a.enrollable(), a.CookieDomain
 	return s
 }
 

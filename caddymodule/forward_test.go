@@ -377,14 +377,14 @@ func TestPagesOfAProtectedHost(t *testing.T) {
 		"https://legacy.example.com":    {Pages: "https://auth.example.com", Site: "https://legacy.example.com", Domain: "example.com", Portal: "https://auth.example.com"},
 		"https://a.apps.example.net":    {Pages: "https://a.apps.example.net", Site: "https://a.apps.example.net", Portal: "https://auth.example.com"},
 		"https://wiki.example.org:8443": {Pages: "https://wiki.example.org:8443", Site: "https://wiki.example.org:8443", Portal: "https://auth.example.com"},
-		"https://wiki.example.org":      {Pages: "https://wiki.example.org"},
+		"https://wiki.example.org":      {Pages: "https://wiki.example.org", Portal: "https://auth.example.com"}, // known by another port
 	} {
 		scheme, host, _ := strings.Cut(origin, "://")
 		got := h.locateServed(visit.Visit{Host: visit.HostName(host), Transport: visit.Secure}, scheme, host)
 		if got.Pages != want.Pages || got.Site != want.Site || got.Domain != want.Domain || got.Portal != want.Portal {
 			t.Errorf("%s: got %+v, want %+v", origin, got, want)
 		}
-		if known, _ := app.knowsSite(origin); known != (want.Site != "") {
+		if known := app.knowsSite(origin).Known; known != (want.Site != "") {
 			t.Errorf("%s: the portal knows it: %v", origin, known)
 		}
 	}

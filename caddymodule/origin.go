@@ -36,18 +36,24 @@ type guarded struct {
 }
 
 // guardedSites are all of them, the first server's first.
-func (a *App) guardedSites() (sites []guarded) {
+func (a *App) guardedSites() []guarded {
+	sites, _ := a.walk()
+	return sites
+}
+
+// walk finds them, and all hosts that any route names.
+func (a *App) walk() (sites []guarded, named []string) {
 	app := a.sitesApp()
 	if app == nil {
-		return nil
+		return nil, nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		srv := app.Servers[name]
 		look := lookup{srv: srv, at: listenerOf(app, srv)}
 		look.in(srv.Routes, matched{})
-		sites = append(sites, look.found...)
+		sites, named = append(sites, look.found...), append(named, look.named...)
 	}
-	return sites
+	return sites, named
 }
 
 // lookup goes through the routes of a server, at any depth, and through the named routes that they invoke.
@@ -55,6 +61,7 @@ type lookup struct {
 	srv     *caddyhttp.Server
 	at      listener
 	found   []guarded
+	named   []string // all hosts that a route names, guarded or not
 	invoked []string // on the way to here
 }
 
@@ -63,6 +70,7 @@ func (l *lookup) in(routes caddyhttp.RouteList, hosts matched) {
 		here := hosts
 		if named := matchedHosts(route.MatcherSets); !named.none() {
 			here = named
+			l.named = append(l.named, named.hosts...)
 		}
 		for _, handler := range route.Handlers {
 			switch h := handler.(type) {
@@ -209,6 +217,8 @@ func (l listener) letterOrigin(host string) string {
 type hostOrigins struct {
 	secure, loopback map[string]string
 	wild             []wildcard
+	names            map[string]bool // of all hosts, whatever the port
+	elsewhere        map[string]bool // hosts that a route without a handler of ours names: a pattern does not mean them
 }
 
 // wildcard is a pattern of hosts and how those are reached.
@@ -219,8 +229,17 @@ type wildcard struct {
 
 // hostOrigins are those of one handler; of nil those of all.
 func (a *App) hostOrigins(h *Handler) hostOrigins {
-	o := hostOrigins{secure: make(map[string]string), loopback: make(map[string]string)}
-	for _, g := range a.guardedSites() {
+	o := hostOrigins{
+		secure: make(map[string]string), loopback: make(map[string]string), names: make(map[string]bool), elsewhere: make(map[string]bool),
+	}
+	sites, named := a.walk()
+	for _, host := range named {
+		o.elsewhere[host] = true
+	}
+	for _, g := range sites {
+		for _, host := range g.hosts {
+			delete(o.elsewhere, host)
+		}
 		if h != nil && g.handler != h {
 			continue
 		}
@@ -239,8 +258,11 @@ func (a *App) hostOrigins(h *Handler) hostOrigins {
 
 func (o *hostOrigins) add(g guarded) {
 	for _, host := range g.hosts {
+		o.names[visit.HostName(host)] = true
 		if g.at.plain {
-			o.loopback[g.at.authority(host)] = g.at.origin(host)
+			if isLoopbackHost(host) { // no cookie goes anywhere else without TLS
+				o.loopback[g.at.authority(host)] = g.at.origin(host)
+			}
 			// For requests through a trusted proxy. Where that listens is not told: with another port in Host, nothing is known.
 			usual := listener{usual: caddyhttp.DefaultHTTPSPort}
 			o.secure[usual.authority(host)] = usual.origin(host)
@@ -253,13 +275,14 @@ func (o *hostOrigins) add(g guarded) {
 	}
 }
 
-// of selects the address for a request, or none. It does not allocate for a host in lower case, which is what browsers send.
+// of selects the address for a request, or none. The usual port may be written out, as some clients and proxies do. It does not allocate
+// for a host in lower case, which is what browsers send.
 func (o hostOrigins) of(host string, t visit.Transport) string {
 	switch t {
 	case visit.Secure:
-		return o.secure[strings.ToLower(host)]
+		return o.secure[strings.TrimSuffix(strings.ToLower(host), ":443")]
 	case visit.Loopback:
-		return o.loopback[strings.ToLower(host)]
+		return o.loopback[strings.TrimSuffix(strings.ToLower(host), ":80")]
 	}
 	return ""
 }
@@ -271,6 +294,12 @@ func (o hostOrigins) site(host string, t visit.Transport) string {
 	}
 	host = strings.ToLower(host)
 	name := visit.HostName(host)
+	if o.elsewhere[name] || t == visit.Loopback && !isLoopbackHost(name) {
+		return ""
+	}
+	if t == visit.Secure {
+		host = strings.TrimSuffix(host, ":443")
+	}
 	for _, w := range o.wild {
 		at := w.at
 		if at.plain && t == visit.Secure {

@@ -27,6 +27,8 @@ func TestOriginOfARequest(t *testing.T) {
 			{"app.example.com", secure}:        "https://app.example.com",
 			{"APP.Example.com", secure}:        "https://app.example.com",
 			{"app.example.com:9999", secure}:   "",
+			{"app.example.com:443", secure}:    "https://app.example.com",
+			{"app.example.com:80", secure}:     "",
 			{"evil.example.net", secure}:       "",
 			{"app.example.com.", secure}:       "",
 			{"app.example.com@evil", secure}:   "",

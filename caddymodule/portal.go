@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"golang.org/x/net/publicsuffix"
 
+	"github.com/nightlatch/nightlatch/internal/server"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -90,6 +91,14 @@ func (a *App) checkPortalSite() error {
 		return nil // any host
 	}
 	host := a.portalHost()
+	for _, g := range sites {
+		if !slices.Contains(g.hosts, host) {
+			continue
+		}
+		if origin := g.at.letterOrigin(host); origin != a.Portal {
+			return fmt.Errorf("portal %s and the site %s share their cookies, since browsers do not look at the port: give the portal a host of its own", a.Portal, origin)
+		}
+	}
 	if slices.ContainsFunc(sites, func(g guarded) bool {
 		return slices.Contains(g.hosts, host) || slices.ContainsFunc(g.patterns, func(p string) bool { return matchesWildcard(p, host) })
 	}) {
@@ -98,27 +107,34 @@ func (a *App) checkPortalSite() error {
 	return fmt.Errorf("portal %s: no site with nightlatch and without first_factor has the host %s, so nobody could sign in; add one, as in: %s { nightlatch }", a.Portal, host, host)
 }
 
-// knowsSite tells whether an origin is one of the sites for which people sign in at the portal, and whether it shares the cookie.
-func (a *App) knowsSite(origin string) (known, shares bool) {
+// knowsSite tells what an origin is for the portal.
+func (a *App) knowsSite(origin string) (site server.OtherSite) {
 	scheme, authority, ok := strings.Cut(origin, "://")
-	if !ok {
-		return false, false
-	}
 	t := visit.Secure
 	if scheme == "http" {
 		t = visit.Loopback
 	}
-	if a.known().site(authority, t) != origin {
-		return false, false
+	if !ok || a.known().site(authority, t) != origin {
+		return site
 	}
-	return true, a.CookieDomain != "" && t == visit.Secure && within(visit.HostName(authority), a.CookieDomain)
+	site.Known = true
+	site.Named = a.known().of(authority, t) == origin
+	site.Shares = a.CookieDomain != "" && t == visit.Secure && within(visit.HostName(authority), a.CookieDomain)
+	return site
 }
 
 // locate adds to a visit what the configuration says of its host.
 func (a *App) locate(v visit.Visit, here hostOrigins, host string) visit.Visit {
 	v.Origin = here.of(host, v.Transport)
 	v.Site = here.site(host, v.Transport)
-	if a.Portal == "" || v.Site == "" {
+	switch {
+	case a.Portal == "":
+		return v
+	case v.Site == "":
+		// The name without the port that it is known by: nobody can be led back there, and nobody is to sign in there either.
+		if here.names[v.Host] {
+			v.Portal = a.Portal
+		}
 		return v
 	}
 	if a.CookieDomain != "" && v.Transport == visit.Secure && within(v.Host, a.CookieDomain) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/server"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -25,7 +26,10 @@ auth.example.com {
 wiki.example.net:8443 {
 	nightlatch
 }
-plain.example.org {
+http://behind.example.net:8080 {
+	nightlatch
+}
+plain.example.org, own.example.com {
 	respond "not ours"
 }`
 
@@ -35,13 +39,17 @@ func TestSitesOfThePortal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for origin, want := range map[string]struct{ known, shares bool }{
-		"https://app.example.com":           {true, true},
-		"https://wiki.example.net:8443":     {true, false},
+	for origin, want := range map[string]server.OtherSite{
+		"https://app.example.com":           {Known: true, Shares: true},
+		"https://own.example.com":           {},
+		"https://wiki.example.net:8443":     {Known: true, Named: true},
 		"https://wiki.example.net":          {},
 		"http://wiki.example.net:8443":      {},
 		"http://app.example.com":            {},
 		"https://plain.example.org":         {},
+		"https://behind.example.net":        {Known: true, Named: true},
+		"http://behind.example.net:8080":    {},
+		"http://behind.example.net":         {},
 		"https://evil.test":                 {},
 		"https://evil-example.com":          {},
 		"https://app.example.com.evil.test": {},
@@ -59,8 +67,8 @@ func TestSitesOfThePortal(t *testing.T) {
 		"https://":                          {},
 		"":                                  {},
 	} {
-		if known, shares := app.knowsSite(origin); known != want.known || shares != want.shares {
-			t.Errorf("%q: got %v, %v; want %+v", origin, known, shares, want)
+		if got := app.knowsSite(origin); got != want {
+			t.Errorf("%q: got %+v; want %+v", origin, got, want)
 		}
 	}
 }
@@ -75,6 +83,10 @@ func TestVisitsOfSites(t *testing.T) {
 		"auth.example.com":      {Site: "https://auth.example.com", Domain: "example.com"},
 		"app.example.com":       {Site: "https://app.example.com", Domain: "example.com", Portal: "https://auth.example.com"},
 		"wiki.example.net:8443": {Site: "https://wiki.example.net:8443", Portal: "https://auth.example.com"},
+		"app.example.com:443":   {Site: "https://app.example.com", Domain: "example.com", Portal: "https://auth.example.com"},
+		"wiki.example.net":      {Portal: "https://auth.example.com"}, // the name without its port: nobody signs in there
+		"wiki.example.net:9999": {Portal: "https://auth.example.com"},
+		"own.example.com":       {},
 		"elsewhere.test":        {},
 	} {
 		got := app.locate(visit.Visit{Host: visit.HostName(host), Transport: visit.Secure}, app.known(), host)
@@ -91,6 +103,8 @@ func TestPortalWithoutASite(t *testing.T) {
 		"by name":     {"auth.example.com {\n\tnightlatch\n}", ""},
 		"by pattern":  {"*.example.com {\n\tnightlatch\n}", ""},
 		"by any host": {":9080 {\n\tnightlatch\n}", ""},
+		"two ports":   {"auth.example.com {\n\tnightlatch\n}\nauth.example.com:8443 {\n\tnightlatch\n}", "share their cookies"},
+		"behind TLS":  {"http://auth.example.com:8080 {\n\tnightlatch\n}", ""},
 	} {
 		app, err := provision(t, "{\n\tnightlatch {\n\t\tportal https://auth.example.com\n\t}\n}\n"+c.sites)
 		if err != nil {

@@ -37,6 +37,7 @@ type GoOn struct {
 	Frame
 	To   string // a path on this host
 	Site string // the host that it leads to
+	Asks bool   // the person is asked first, and nothing goes on by itself
 }
 
 // SignIn asks for user name and password.

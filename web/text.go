@@ -197,6 +197,9 @@ const (
 	SignedOutText    Message = "signed-out.text"
 	GoOnTitle        Message = "go-on.title"
 	GoOnText         Message = "go-on.text" // with the host
+	GoOnAskTitle     Message = "go-on.ask-title"
+	GoOnAsk          Message = "go-on.ask" // with the host
+	UnknownAddress   Message = "unknown-site.address"
 	UnknownSiteTitle Message = "unknown-site.title"
 	UnknownSite      Message = "unknown-site"
 	SignInAgain      Message = "sign-in-again"

@@ -33,7 +33,7 @@ const month = 30 * 24 * time.Hour
 var full = []Page{
 	ChooseLanguage{example, "/app"},
 	Notice{example, "Title", "Text", "/link?a=b", "Link"},
-	GoOn{example, "/_nightlatch/continue?site=x&return_to=%2F", "app.example.net"},
+	GoOn{example, "/_nightlatch/continue?site=x&return_to=%2F", "app.example.net", true},
 	SignIn{example, Form{"token", "problem"}, "alice", true, "/app?x=1", true, "app.example.net"},
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[0], nil, ways[1:], true, true, true, false, month, true, "token"},
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[1], nil, ways[2:], true, true, true, false, month, true, "token"},

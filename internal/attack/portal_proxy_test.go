@@ -6,13 +6,18 @@
 package attack
 
 import (
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/nightlatch/nightlatch/internal/programtest"
 )
+
+// agreeRE is the link of the page that asks whether to go on to a site.
+var agreeRE = regexp.MustCompile(`class="button" href="([^"]+agreed=[^"]+)"`)
 
 // A site that another proxy serves takes part in the one sign-in, in both ways: with a cookie of its own that the portal hands over, or with
 // the cookie of the domain. The proxy is played here: what it asks, and what it passes on under our prefix.
@@ -75,7 +80,10 @@ http://:PLAIN {
 			if found == nil {
 				t.Fatal(w.Unexpected("not led on"))
 			}
-			w.send("GET", strings.ReplaceAll(found[1], "&amp;", "&"), nil)
+			w.send("GET", html.UnescapeString(found[1]), nil)
+			if agree := agreeRE.FindStringSubmatch(w.At.Body); name == "a pattern" && agree != nil {
+				w.send("GET", html.UnescapeString(agree[1]), nil)
+			}
 			back := w.At.Header.Get("Location")
 			cookie := "__Secure-nightlatch=" + w.Cookies.Get("__Secure-nightlatch")
 			if c.shares {

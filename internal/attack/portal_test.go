@@ -30,7 +30,7 @@ https://shared.example.com:PORT {
 	nightlatch
 	reverse_proxy APP
 }
-https://app.example.net:PORT, https://*.example.org:PORT {
+https://app.example.net:PORT, https://wiki.example.org:PORT, https://*.example.org:PORT {
 	nightlatch {
 		require password
 		require /fresh/* max_age 1m
@@ -38,7 +38,7 @@ https://app.example.net:PORT, https://*.example.org:PORT {
 	}
 	reverse_proxy APP
 }
-https://own.example.info:PORT {
+https://own.example.info:PORT, https://own.example.org:PORT {
 	reverse_proxy APP
 }
 `
@@ -112,9 +112,9 @@ func (w *window) followFrom(host string) (way []string) {
 			w.t.Fatal(err)
 		}
 		if code := u.Query().Get("code"); code != "" {
-			w.estate.secrets["a code"] = code
+			w.estate.secrets["a code"] = strings.TrimRight(code, "=") // which an address has in another spelling
 		}
-		w.estate.secrets["the cookie of "+host] = w.session()
+		w.estate.secrets["the cookie of "+host] = strings.TrimRight(w.session(), "=")
 		if u.Host != "" {
 			if u.Scheme != "https" || u.Port() != w.estate.port {
 				w.t.Fatalf("led to %s", to)
@@ -266,11 +266,103 @@ func TestPortal(t *testing.T) {
 				}
 			}
 		}
-		for _, site := range []string{"https://own.example.info:" + o.port, "https://app.example.net", "http://app.example.net:" + o.port, "https://auth.example.com:" + o.port} {
+		for _, site := range []string{"https://own.example.info:" + o.port, "https://own.example.org:" + o.port, "https://app.example.net", "http://app.example.net:" + o.port, "https://auth.example.com:" + o.port} {
 			w.send("GET", "/_nightlatch/continue?"+url.Values{"site": {site}, "return_to": {"/"}, "challenge": {challenge}}.Encode(), nil)
 			if w.At.Status != http.StatusBadRequest {
 				t.Errorf("%s: %d, want 400", site, w.At.Status)
 			}
+		}
+	})
+
+	// A name under a pattern may lead in DNS to somebody else, so nothing goes there without a word of the person.
+	t.Run("OR3ANameUnderAPattern", func(t *testing.T) {
+		w := o.window(t)
+		w.visit("auth.example.com", "/")
+		w.signIn(alice)
+		w.visit("blog.example.org", "/page")
+		if w.At.Status != 200 || !strings.Contains(w.Text(), "Go on to this site? blog.example.org:"+o.port) {
+			t.Fatal(w.Unexpected("not asked"))
+		}
+		asked := w.At
+		// The link is for this person and this site.
+		link := html.UnescapeString(agreeRE.FindStringSubmatch(asked.Body)[1])
+		for what, forged := range map[string]string{
+			"another site": strings.Replace(link, "blog.example.org", "evil.example.org", 1), "no word": link[:strings.Index(link, "&agreed=")], "a word cut": link[:len(link)-1],
+		} {
+			w.send("GET", forged, nil)
+			if w.At.Status != 200 || w.At.Header.Get("Location") != "" {
+				t.Errorf("%s: %v", what, w.Unexpected("led on"))
+			}
+		}
+		w.send("GET", link, nil)
+		w.followFrom("auth.example.com")
+		w.wantApplication("/page", "alice")
+	})
+
+	// SE-6: "you are signed out" is said where it is so.
+	t.Run("SE6SigningOutWhereNobodyIs", func(t *testing.T) {
+		w := o.window(t)
+		w.visit("auth.example.com", "/")
+		w.signIn(alice)
+		way := w.visit("wiki.example.org", "/_nightlatch/sign-out") // never visited before
+		if len(way) != 2 || w.At.Path != "/_nightlatch/sign-out" {
+			t.Fatalf("%v: %v", way, w.Unexpected("not asked at the portal"))
+		}
+		w.visit(fromApp, "/")
+		w.wantApplication("/", "alice")
+		w.turnTo(fromApp)
+		w.send("GET", "/_nightlatch/sign-out", nil)
+		to, form := w.form("sign-out")
+		w.Cookies.Set("__Host-nightlatch", w.hosts["auth.example.com"].session()) // a ticket that is none here
+		w.send("POST", to, form)
+		w.Cookies.Delete("__Host-nightlatch")
+		w.send("POST", to, form)
+		w.wantLed("https://auth.example.com:" + o.port + "/_nightlatch/sign-out")
+	})
+
+	// PC-11: no other spelling of a known host has pages of its own.
+	t.Run("PC11OtherSpellingsOfAHost", func(t *testing.T) {
+		w := o.window(t)
+		w.visit(fromApp, "/")
+		w.signIn(alice)
+		w.turnTo(fromApp)
+		for _, host := range []string{fromApp, fromApp + ":9999", fromApp + ":443", "APP.example.net"} {
+			for _, path := range []string{"account", "sessions", "sign-in", "sudo?level=password"} {
+				r := raw(t, "127.0.0.1:"+o.port, secure(fromApp), "GET /_nightlatch/"+path+" HTTP/1.1", "Host: "+host, "Accept: text/html", "Cookie: __Host-nightlatch="+w.session())
+				if r.Status != http.StatusBadRequest || strings.Contains(string(r.Body), "alice") || strings.Contains(string(r.Body), `name="password"`) {
+					t.Errorf("%s at %s: %d", path, host, r.Status)
+				}
+			}
+		}
+	})
+
+	// All windows of a browser that is started with them come in, though they give each other's cookie away.
+	t.Run("ManyWindowsAtOnce", func(t *testing.T) {
+		w := o.window(t)
+		w.visit("auth.example.com", "/")
+		w.signIn(alice)
+		w.turnTo(fromApp)
+		var ways []string
+		for range 4 {
+			w.Cookies.Delete("__Host-nightlatch-attempt") // each asks before the other's answer is there
+			w.send("GET", "/_nightlatch/sign-in?return_to=/inbox", nil)
+			ways = append(ways, w.At.Header.Get("Location"))
+		}
+		for _, way := range ways {
+			u, err := url.Parse(way)
+			must(t, err)
+			w.visit("auth.example.com", u.RequestURI())
+			w.wantApplication("/inbox", "alice")
+		}
+		session := w.session()
+		for _, way := range ways[:2] {
+			u, err := url.Parse(way)
+			must(t, err)
+			w.visit("auth.example.com", u.RequestURI())
+			w.wantApplication("/inbox", "alice")
+		}
+		if w.session() != session {
+			t.Error("a window took the place of another")
 		}
 	})
 
@@ -297,12 +389,16 @@ func TestPortal(t *testing.T) {
 		}
 		victim.send("GET", "/_nightlatch/sign-in", nil) // now it has one, of another sign-in
 		victim.send("GET", code.RequestURI(), nil)
-		if victim.At.Status != http.StatusForbidden || victim.session() != "" {
+		if !victim.Leads("/_nightlatch/sign-in?again=1") || victim.session() != "" {
 			t.Errorf("in another browser: %v", victim.Unexpected("not refused"))
+		}
+		victim.send("GET", code.RequestURI()+"&again=1", nil)
+		if victim.At.Status != http.StatusForbidden || victim.session() != "" {
+			t.Errorf("in another browser, again: %v", victim.Unexpected("not refused"))
 		}
 		m.turnTo("wiki.example.org")
 		m.send("GET", code.RequestURI(), nil)
-		if m.At.Status != http.StatusForbidden || m.session() != "" {
+		if !m.Leads("/_nightlatch/sign-in?again=1") || m.session() != "" {
 			t.Errorf("after somebody else has tried: %v", m.Unexpected("not refused"))
 		}
 	})
@@ -312,7 +408,7 @@ func TestPortal(t *testing.T) {
 		for _, path := range []string{"/_nightlatch/continue", "/_nightlatch/hand-over"} {
 			w.turnTo(map[string]string{"/_nightlatch/continue": fromApp, "/_nightlatch/hand-over": "auth.example.com"}[path])
 			w.send("GET", path+"?code=x&site=x", nil)
-			if w.At.Status == 200 || w.session() != "" {
+			if w.At.Status != http.StatusNotFound && !w.Leads("https://auth.example.com:"+o.port+path) || w.session() != "" {
 				t.Errorf("%s at the wrong host: %d", path, w.At.Status)
 			}
 		}

@@ -29,7 +29,8 @@ func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Sess
 	return x, err
 }
 
-// openAccount reads what belongs to a session, which must still be running.
+// openAccount reads what belongs to a session, which must still be running, and of which this must still be the ticket: one that a step-up
+// has replaced meanwhile must not act with what that has proven (SE-3).
 func (t *tx) openAccount(x *Session) (*account, error) {
 	r, found, err := getSession(t, x.ID)
 	if err != nil {
@@ -40,6 +41,9 @@ func (t *tx) openAccount(x *Session) (*account, error) {
 		return nil, err
 	}
 	if !found || !exists || u.Disabled || r.over(t.now, t.s.cache.lastSeen(x.ID)) {
+		return nil, errNotSignedIn
+	}
+	if _, isHanded, found := r.ticket(x.sum); !found || isHanded {
 		return nil, errNotSignedIn
 	}
 	f, err := loadFactors(t, u.ID)

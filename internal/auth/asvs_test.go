@@ -58,8 +58,10 @@ func TestASVS6_3_4SameStrengthOnEveryPathway(t *testing.T) {
 		"AcceptInvite":      func() (auth.Progress, error) { return b.AcceptInvite(bg, thief, invite.Token, newPassword) },
 		"Reenroll":          func() (auth.Progress, error) { return b.Reenroll(bg, thief, reset, alice.Password) },
 		"Setup":             func() (auth.Progress, error) { return b.Setup(bg, thief, reset, "mallory", newPassword) },
-		"TakeOver":          func() (auth.Progress, error) { return b.TakeOver(bg, thief, "https://app.example.com", v, v) },
-		"Vouch":             func() (auth.Progress, error) { return b.Vouch(bg, vouchedFor("alice"), auth.Vouching{Create: true}) },
+		"TakeOver": func() (auth.Progress, error) {
+			return b.TakeOver(bg, thief, auth.TakenOver{Site: "https://app.example.com", Cookie: v, Code: v})
+		},
+		"Vouch": func() (auth.Progress, error) { return b.Vouch(bg, vouchedFor("alice"), auth.Vouching{Create: true}) },
 	}
 	var makers []string
 	for m := range reflect.TypeFor[*auth.Service]().Methods() {

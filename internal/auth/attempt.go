@@ -101,6 +101,7 @@ const (
 // that a browser can edit says how far the person has come (MF-19).
 type attempt struct {
 	UserID     string      `json:"user_id"`
+	Place      string      `json:"place,omitempty"`      // the host at which it was begun, and where alone it goes on
 	Session    string      `json:"session,omitempty"`    // id of the session that proves more; empty for a sign-in
 	Generation int         `json:"generation,omitempty"` // of the password it was begun with
 	Waits      Step        `json:"waits"`                // the step it was stored at
@@ -167,7 +168,7 @@ func (t *tx) begin(u *userRecord, a attempt) (Progress, error) {
 	if t.client.Vouched != "" && a.Need.missing(a.Proofs, f.enrolled(), t.now).Password {
 		a.prove(Vouched, t.now)
 	}
-	a.UserID, a.Generation, a.Expires = u.ID, u.Generation, t.now.Add(attemptLife)
+	a.UserID, a.Place, a.Generation, a.Expires = u.ID, t.client.Host, u.Generation, t.now.Add(attemptLife)
 	return t.proceed(u, &f, &a)
 }
 
@@ -232,7 +233,7 @@ func (s *Service) openAttempt(t store.Tx, c *Client, value string, now time.Time
 	if h.attempt, found, err = get[attempt](t, h.key); err != nil {
 		return nil, err
 	}
-	if !found || !now.Before(h.attempt.Expires) {
+	if !found || !now.Before(h.attempt.Expires) || !s.opens(h.attempt.Place, c.Host) {
 		return nil, fail(AttemptGone)
 	}
 	if h.user, found, err = userByID(t, h.attempt.UserID); err != nil {

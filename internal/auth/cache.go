@@ -34,11 +34,17 @@ type live struct {
 	saved   atomic.Int64 // what of it is in the store
 
 	mu       sync.Mutex
-	watchers map[uint64]context.CancelFunc
+	watchers map[uint64]watcher
 	last     uint64
 	watched  *Session // the snapshot watched last: it knows the limits
 
 	pins int // under cache.mu: loaders and snapshots that hold it
+}
+
+// watcher is a request under way. handed: with a ticket that the portal has handed over.
+type watcher struct {
+	cancel context.CancelFunc
+	handed bool
 }
 
 type cache struct {
@@ -253,8 +259,25 @@ func (l *live) end() {
 	watchers := l.watchers
 	l.watchers = nil
 	l.mu.Unlock()
-	for _, cancel := range watchers {
-		cancel()
+	for _, w := range watchers {
+		w.cancel()
+	}
+}
+
+// cutHanded closes what is open with tickets that were handed over from a session. It goes on itself.
+func (c *cache) cutHanded(id string) {
+	c.mu.Lock()
+	l := c.byID[id]
+	c.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.watchers {
+		if w.handed {
+			w.cancel()
+		}
 	}
 }
 
@@ -266,11 +289,11 @@ func (l *live) watch(x *Session, cancel context.CancelFunc) (stop func()) {
 		return func() {}
 	}
 	if l.watchers == nil {
-		l.watchers = make(map[uint64]context.CancelFunc)
+		l.watchers = make(map[uint64]watcher)
 	}
 	l.last++
 	id := l.last
-	l.watchers[id], l.watched = cancel, x
+	l.watchers[id], l.watched = watcher{cancel, x.Handed}, x
 	l.mu.Unlock()
 	return func() {
 		l.mu.Lock()

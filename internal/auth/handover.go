@@ -30,6 +30,14 @@ type handed struct {
 	Proofs []Proof `json:"proofs"`
 }
 
+// TakenOver is what comes back to a site with a code.
+type TakenOver struct {
+	Site   string // scheme://host[:port] of the site, as it is configured
+	Cookie string // what the site had given the browser; empty: it has none
+	Code   string
+	Ticket string // of a session that the browser has there already; empty: none
+}
+
 // HandOver is where a browser that is signed in at the portal goes on.
 type HandOver struct {
 	Site      string `json:"site"`      // scheme://host[:port], which the caller has found among those that are configured
@@ -40,10 +48,11 @@ type HandOver struct {
 // handOverRecord is a code that was made. That it was used is a fact that stays, and not a missing record (ST-7).
 type handOverRecord struct {
 	HandOver
-	Session string    `json:"session"`
-	Proofs  []Proof   `json:"proofs"`
-	Expires time.Time `json:"expires"`
-	Used    bool      `json:"used,omitempty"`
+	Session    string    `json:"session"`
+	Generation int       `json:"generation"` // what ends the other sessions of the person ends this code too
+	Proofs     []Proof   `json:"proofs"`
+	Expires    time.Time `json:"expires"`
+	Used       bool      `json:"used,omitempty"`
 }
 
 const (
@@ -71,17 +80,16 @@ func (s *Service) HandOver(ctx context.Context, c Client, session string, to Han
 	}
 	ticket := randomBytes(secretSize)
 	err = s.update(ctx, c, func(t *tx) error {
-		r, found, err := getSession(t, x.ID)
+		a, err := t.openAccount(x)
 		if err != nil {
 			return err
-		}
-		if !found {
-			return errNotSignedIn
 		}
 		if _, err := t.reserve([]limit{handOverLimit(x.ID)}); err != nil {
 			return err
 		}
-		h := handOverRecord{HandOver: to, Session: r.ID, Proofs: r.Proofs, Expires: t.now.Add(handOverLife).UTC()}
+		h := handOverRecord{
+			HandOver: to, Session: x.ID, Generation: a.user.Generation, Proofs: a.session.Proofs, Expires: t.now.Add(handOverLife).UTC(),
+		}
 		return put(t, handOverKey(ticket), h, h.Expires)
 	})
 	if err != nil {
@@ -91,11 +99,11 @@ func (s *Service) HandOver(ctx context.Context, c Client, session string, to Han
 }
 
 // TakeOver takes a code at the site for which it was made, in the browser whose cookie it was made for, and answers with the ticket of
-// that site. Whatever is wrong with it is the same CodeGone. A code that is taken in the wrong browser is used up too: somebody else has
-// seen it.
-func (s *Service) TakeOver(ctx context.Context, c Client, site, cookie, code string) (Progress, error) {
-	ticket, ok := s.keys.open(useHandOver, code, secretSize)
-	if !ok {
+// that site, unless the browser has one already that is as good. Whatever is wrong with it is the same CodeGone. A code that is taken in the
+// wrong browser is used up too: somebody else has seen it.
+func (s *Service) TakeOver(ctx context.Context, c Client, in TakenOver) (Progress, error) {
+	ticket, ok := s.keys.open(useHandOver, in.Code, secretSize)
+	if !ok || c.Host == "" {
 		return Progress{}, fail(CodeGone)
 	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
@@ -110,20 +118,36 @@ func (s *Service) TakeOver(ctx context.Context, c Client, site, cookie, code str
 		if err := put(t, handOverKey(ticket), h, h.Expires); err != nil {
 			return p, err
 		}
-		if h.Site != site || subtle.ConstantTimeCompare([]byte(h.Challenge), []byte(Challenge(cookie))) != 1 {
-			return p, t.refuse(fail(CodeGone))
-		}
 		r, u, err := t.running(h.Session)
 		if err != nil {
 			return p, err
 		}
-		if u == nil {
+		if u == nil || u.Generation != h.Generation {
 			return p, t.refuse(fail(CodeGone))
 		}
-		p, err = t.handOver(&r, &h)
+		if h.Site != in.Site || subtle.ConstantTimeCompare([]byte(h.Challenge), []byte(Challenge(in.Cookie))) != 1 {
+			t.eventFor(u, Event{Type: EventHandedOver, Outcome: refused, Session: r.ID, Detail: c.Host + ": in another browser, or at another site"})
+			return p, t.refuse(fail(CodeGone))
+		}
+		if err := t.release([]limit{handOverLimit(r.ID)}, false); err != nil {
+			return p, err
+		}
+		if t.s.asGood(in.Ticket, &r, &h, c.Host) {
+			return Progress{Step: StepDone, ReturnTo: h.ReturnTo}, nil
+		}
 		t.eventFor(u, Event{Type: EventHandedOver, Outcome: success, Session: r.ID, Detail: c.Host})
-		return p, err
+		return t.handOver(&r, &h)
 	})
+}
+
+// asGood tells whether a browser has a ticket of the session at this host already that proves the same, as a second window of it does.
+func (s *Service) asGood(value string, r *sessionRecord, h *handOverRecord, host string) bool {
+	id, sum, ok := s.keys.openTicket(useSession, value)
+	if !ok || id != r.ID {
+		return false
+	}
+	has, isHanded, found := r.ticket(sum)
+	return found && isHanded && has.Place == host && slices.EqualFunc(has.Proofs, h.Proofs, func(a, b Proof) bool { return a.Method == b.Method && a.At.Equal(b.At) })
 }
 
 // running reads a session that is not over, and whose it is; no user where it is.
@@ -145,7 +169,7 @@ func (t *tx) handOver(r *sessionRecord, h *handOverRecord) (p Progress, err erro
 	if err != nil {
 		return p, err
 	}
-	n := handed{Place: t.client.place(), Proofs: h.Proofs}
+	n := handed{Place: t.client.Host, Proofs: h.Proofs} // never for a domain, whatever the configuration says meanwhile
 	p.Step, p.ReturnTo = StepDone, h.ReturnTo
 	p.Session, n.Secret = t.s.keys.newTicket(useSession, id)
 	if r.Remember {
@@ -160,7 +184,7 @@ func (t *tx) handOver(r *sessionRecord, h *handOverRecord) (p Progress, err erro
 	return p, t.saveSession(r)
 }
 
-// takeBack makes all tickets that were handed over from a session useless. The next visit to each site gets a new one from the portal, if
+// takeBack makes all tickets that were handed over from a session useless, and closes what is open with them. The next visit to each site gets a new one from the portal, if
 // the session still goes on. The empty id is of no session.
 func (t *tx) takeBack(session string) error {
 	t.recalled = session

@@ -55,7 +55,7 @@ func codeFor(t *testing.T, b *authtest.Bench, p *authtest.Person, session string
 // opened is the ticket that the application gets.
 func opened(t *testing.T, b *authtest.Bench, p *authtest.Person, session string) string {
 	t.Helper()
-	pr, err := b.TakeOver(bg, fromHost(p.Client(), appHost), appSite, appCookie, codeFor(t, b, p, session))
+	pr, err := b.TakeOver(bg, fromHost(p.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, p, session)})
 	if err != nil || pr.Step != auth.StepDone || pr.Session == "" || pr.ReturnTo != "/inbox" {
 		t.Fatalf("taking a session over: %+v, %v", pr, err)
 	}
@@ -90,6 +90,7 @@ func TestSE24SessionsAreOfOneHost(t *testing.T) {
 func TestSE13SessionsOfADomain(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	b.Configure(func(s *auth.Settings) { s.CookieDomain = "example.com" })
 	c := fromHost(alice.Client(), portalHost)
 	c.Domain = "example.com"
 	pr, err := b.SignIn(bg, c, alice.Credentials())
@@ -104,6 +105,56 @@ func TestSE13SessionsOfADomain(t *testing.T) {
 	}
 	for _, host := range []string{"", "evil-example.com", "com", "example.com.evil.test", "example.org"} {
 		wantNobody(t, b, host, pr.Session, "a session of the domain")
+	}
+	for _, other := range []string{"", "com", "auth.example.com"} {
+		b.Configure(func(s *auth.Settings) { s.CookieDomain = other })
+		wantNobody(t, b, "auth.example.com", pr.Session, "a session of a domain that is configured no more")
+	}
+}
+
+// What goes on in a browser is of one host too: an attempt shows backup codes, and a trusted browser is asked for no code.
+func TestSE24AttemptsAndTrustAreOfOneHost(t *testing.T) {
+	b := authtest.New(t)
+	b.Configure(func(s *auth.Settings) { s.Trust = 24 * time.Hour })
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	here, elsewhere := fromHost(alice.Client(), appHost), fromHost(alice.Client(), portalHost)
+	pr, err := b.SignIn(bg, here, alice.Credentials())
+	pr = wantStep(t, pr, err, auth.StepCode, "the password")
+	_, err = b.Service.Attempt(bg, elsewhere, pr.Attempt)
+	wantKind(t, err, auth.AttemptGone, "looking at the attempt elsewhere")
+	_, err = b.CodeAndTrust(bg, elsewhere, pr.Attempt, auth.TOTP, alice.Code())
+	wantKind(t, err, auth.AttemptGone, "going on elsewhere")
+	pr, err = b.CodeAndTrust(bg, here, pr.Attempt, auth.TOTP, alice.Code())
+	pr = wantStep(t, pr, err, auth.StepDone, "going on where it began")
+	here.Trusted, elsewhere.Trusted = pr.Trusted, pr.Trusted
+	pr, err = b.SignIn(bg, elsewhere, alice.Credentials())
+	wantStep(t, pr, err, auth.StepCode, "the password elsewhere")
+	pr, err = b.SignIn(bg, here, alice.Credentials())
+	wantStep(t, pr, err, auth.StepDone, "the password where the browser is trusted")
+}
+
+// A session that was stored before sessions had a host gets one with its next ticket.
+func TestSessionsOfBeforeGetAHost(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	old := signedInAt(t, b, alice, "")
+	if _, err := b.Session(bg, portalHost, old); err != nil {
+		t.Fatalf("nobody is signed out by an upgrade: %v", err)
+	}
+	alice.Session = old
+	b.Clock.Move(20 * time.Minute)
+	c := fromHost(alice.Client(), appHost)
+	pr, err := b.StepUp(bg, c, old, auth.Sudo, "")
+	if err == nil {
+		pr, err = b.ReenterPassword(bg, c, pr.Attempt, alice.Password)
+	}
+	if err == nil {
+		pr, err = b.Code(bg, c, pr.Attempt, auth.TOTP, alice.Code())
+	}
+	pr = wantStep(t, pr, err, auth.StepDone, "stepping up")
+	wantNobody(t, b, portalHost, pr.Session, "the next ticket")
+	if _, err := b.Session(bg, appHost, pr.Session); err != nil {
+		t.Errorf("where it stepped up: %v", err)
 	}
 }
 
@@ -129,6 +180,99 @@ func TestHandOverOpensOneSite(t *testing.T) {
 		t.Error("a second hand-over gave the same ticket")
 	}
 	wantNobody(t, b, appHost, ticket, "the ticket that another has replaced")
+	_, err = b.TakeOver(bg, fromHost(alice.Client(), ""), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, alice, session)})
+	wantKind(t, err, auth.CodeGone, "at no host")
+}
+
+// A second window of a browser gets the first one's place: its ticket goes on, and so do the requests of the first. One that proves less, or
+// is of somebody else's session, is replaced.
+func TestHandOverToASecondWindow(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	session := signedInAt(t, b, alice, portalHost)
+	first := opened(t, b, alice, session)
+	take := func(session, has string) auth.Progress {
+		t.Helper()
+		pr, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, alice, session), Ticket: has})
+		if err != nil || pr.ReturnTo != "/inbox" {
+			t.Fatal(pr, err)
+		}
+		return pr
+	}
+	if pr := take(session, first); pr.Session != "" {
+		t.Error("the second window replaced the ticket of the first")
+	}
+	if _, err := b.Session(bg, appHost, first); err != nil {
+		t.Errorf("the ticket of the first window: %v", err)
+	}
+	for name, has := range map[string]string{"none": "", "the portal's own": session, "a forged one": first[:len(first)-8] + "AAAAAAA=", "another session's": opened(t, b, alice, signedInAt(t, b, alice, portalHost))} {
+		if pr := take(session, has); pr.Session == "" {
+			t.Errorf("%s: no ticket", name)
+		}
+	}
+}
+
+// SE-3: what is asked for with the ticket of before, while the step-up that replaces it commits, gets nothing of what that has proven.
+func TestSE3HandOverAgainstStepUp(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	fresh := auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 5 * time.Minute}
+	for range 10 {
+		session := signedInAt(t, b, alice, portalHost)
+		c := fromHost(alice.Client(), portalHost)
+		b.Clock.Move(20 * time.Minute)
+		pr, err := b.StepUp(bg, c, session, fresh, "")
+		if err == nil {
+			pr, err = b.ReenterPassword(bg, c, pr.Attempt, alice.Password)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var codes []string
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() {
+				for {
+					code, err := b.HandOver(bg, c, session, auth.HandOver{Site: appSite, Challenge: auth.Challenge(appCookie)})
+					if err != nil {
+						return // the ticket is no longer the one, or has asked too often
+					}
+					mu.Lock()
+					codes = append(codes, code)
+					mu.Unlock()
+				}
+			})
+		}
+		if _, err := b.Code(bg, c, pr.Attempt, auth.TOTP, alice.Code()); err != nil {
+			t.Fatal(err)
+		}
+		all.Wait()
+		b.Clock.Move(10 * time.Second) // to the next code of the app in all, and within the life of the codes
+		for _, code := range codes {
+			pr, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: code})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s, err := b.Session(bg, appHost, pr.Session); err != nil || fresh.Judge(s, b.Clock.Now()) == auth.Pass {
+				t.Fatalf("a code that the older ticket got has the new proofs: %v", err)
+			}
+		}
+		b.Clock.Move(time.Hour)
+	}
+}
+
+// The session may end while the code is under way, by its limits too.
+func TestHandOverOfASessionThatRanOut(t *testing.T) {
+	b := authtest.New(t)
+	b.Configure(func(s *auth.Settings) { s.Idle, s.Lifetime = time.Minute, time.Minute })
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	session := signedInAt(t, b, alice, portalHost) // moves the clock by half a minute
+	b.Clock.Move(20 * time.Second)
+	code := codeFor(t, b, alice, session)
+	b.Clock.Move(20 * time.Second)
+	_, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: code})
+	wantKind(t, err, auth.CodeGone, "after the end of the session")
 }
 
 // What opens one application changes nothing about the account, and gets nothing more handed over.
@@ -162,7 +306,7 @@ func TestHandOverCodes(t *testing.T) {
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	session := signedInAt(t, b, alice, portalHost)
 	take := func(host, site, cookie, code string) error {
-		_, err := b.TakeOver(bg, fromHost(alice.Client(), host), site, cookie, code)
+		_, err := b.TakeOver(bg, fromHost(alice.Client(), host), auth.TakenOver{Site: site, Cookie: cookie, Code: code})
 		return err
 	}
 	for name, wrong := range map[string]func(code string) error{
@@ -209,7 +353,7 @@ func TestOA3HandOverCodesWorkOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if _, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), appSite, appCookie, code); err == nil {
+			if _, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: code}); err == nil {
 				in.Add(1)
 			}
 		})
@@ -302,12 +446,29 @@ func TestSE7ChangesTakeHandedOverTicketsBack(t *testing.T) {
 	} {
 		session := signedInAt(t, b, alice, portalHost)
 		c.Browser = alice.Browser
-		ticket := opened(t, b, alice, session)
-		session, err := change(session)
+		ticket, inHand := opened(t, b, alice, session), codeFor(t, b, alice, session)
+		s, err := b.Session(bg, appHost, ticket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cut := false
+		defer s.Watch(func() { cut = true })()
+		own, err := b.Session(bg, portalHost, session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := own.Watch(func() { t.Errorf("%s: what is open at the portal was closed", name) })
+		session, err = change(session)
+		stop()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		wantNobody(t, b, appHost, ticket, "after "+name+" the ticket")
+		if !cut {
+			t.Errorf("%s: what is open with the ticket goes on", name)
+		}
+		_, err = b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: inHand})
+		wantKind(t, err, auth.CodeGone, "a code from before "+name)
 		if _, err := b.Session(bg, portalHost, session); err != nil {
 			t.Errorf("%s: the session itself: %v", name, err)
 		}
@@ -327,7 +488,7 @@ func TestDO7HandOversAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pr, err := b.TakeOver(bg, fromHost(alice.Client(), host), site, appCookie, code)
+		pr, err := b.TakeOver(bg, fromHost(alice.Client(), host), auth.TakenOver{Site: site, Cookie: appCookie, Code: code})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -341,7 +502,7 @@ func TestDO7HandOversAreBounded(t *testing.T) {
 		t.Errorf("the first ticket that still opens is number %d, want 2", open)
 	}
 	var err error
-	for range 50 {
+	for range 150 {
 		if _, err = b.HandOver(bg, fromHost(alice.Client(), portalHost), session, auth.HandOver{Site: appSite}); err != nil {
 			break
 		}

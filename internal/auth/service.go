@@ -43,6 +43,8 @@ type Settings struct {
 	Mail        bool          // there is a mail server: codes, password resets and notices can be sent
 	Channels    []string      // what the webhook delivers codes by, such as "sms"; empty: there is no webhook
 	Trust       time.Duration // how long a browser may go without being asked for a code; zero: never
+
+	CookieDomain string // whose hosts share a session, see Client.Domain; empty: none. A session of another domain opens nothing
 }
 
 // DefaultSettings are the numbers of docs/caddyfile.md. The idle and overall limits are those of NIST SP 800-63B-4 §2.2.3.
@@ -191,6 +193,7 @@ func (s *Service) update(ctx context.Context, c Client, fn func(t *tx) error) er
 		// open streams are closed, and the next request asks the store.
 		s.cache.changed(t.changed...)
 		s.cache.end(t.ended...)
+		s.cache.cutHanded(t.recalled)
 	}
 	if err != nil {
 		return classify(err)

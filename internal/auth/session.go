@@ -55,6 +55,7 @@ type Session struct {
 	Handed    bool // its ticket was handed over by the portal to one host, see HandOver; it changes nothing about the account
 
 	place   string // what its ticket is for, see opens
+	sum     []byte // SHA-256 of the ticket
 	live    *live
 	version uint64 // of live when this was loaded
 	notes   atomic.Pointer[[]note]
@@ -116,12 +117,12 @@ const (
 
 func sessionKey(id string) string { return "session/" + id }
 
-// opens tells whether a ticket for a place may be used at a host. A place is the name of a host, or ".example.com" for that domain and
-// all below it. An application that got hold of the cookie of its own host could use it nowhere else. The empty place is of a ticket from
-// before there were any.
-func opens(place, host string) bool {
+// opens tells whether what was made for a place may be used at a host. A place is the name of a host, or ".example.com" for that domain
+// and all below it, as long as the configuration has its hosts share a cookie. An application that got hold of a cookie of its own host
+// could use it nowhere else. The empty place is of what was stored before there were any.
+func (s *Service) opens(place, host string) bool {
 	if domain, wide := strings.CutPrefix(place, "."); wide {
-		return host == domain || strings.HasSuffix(host, place)
+		return domain == s.settings.CookieDomain && (host == domain || strings.HasSuffix(host, place))
 	}
 	return place == host || place == ""
 }
@@ -159,7 +160,7 @@ func (s *Service) Session(ctx context.Context, host, value string) (*Session, er
 	key := sha256.Sum256(buf[:copy(buf[:], value)])
 	now := s.now()
 	if x := s.cache.get(key); x != nil {
-		if opens(x.place, host) && x.live.use(now, x.Expires, x.Idle) {
+		if s.opens(x.place, host) && x.live.use(now, x.Expires, x.Idle) {
 			return x, nil
 		}
 		return nil, errNotSignedIn
@@ -185,10 +186,10 @@ func (s *Service) load(ctx context.Context, key [sha256.Size]byte, host, value s
 			return errNotSignedIn
 		}
 		ticket, isHanded, found := r.ticket(sum)
-		if !found || !opens(ticket.Place, host) {
+		if !found || !s.opens(ticket.Place, host) {
 			return errNotSignedIn
 		}
-		x.place, x.Proofs, x.Handed = ticket.Place, ticket.Proofs, isHanded
+		x.place, x.sum, x.Proofs, x.Handed = ticket.Place, sum, ticket.Proofs, isHanded
 		return x.fill(t, &r)
 	})
 	if err != nil {
@@ -337,6 +338,9 @@ func (t *tx) renew(r *sessionRecord, p *Progress) error {
 		return err
 	}
 	r.LastSeen = t.now.UTC()
+	if r.Place == "" {
+		r.Place = t.client.place() // it is of before there were any
+	}
 	t.changed = append(t.changed, r.ID)
 	return t.issue(id, r, p)
 }

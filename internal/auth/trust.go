@@ -46,6 +46,7 @@ type trustedRecord struct {
 	Secret   []byte `json:"secret"`             // SHA-256 of the ticket that comes next
 	Previous []byte `json:"previous,omitempty"` // and of the one before, for a moment
 	Version  string `json:"version"`            // of the factors it vouches for
+	Place    string `json:"place,omitempty"`    // the host at which the browser is trusted
 	Ended    bool   `json:"ended,omitempty"`
 }
 
@@ -59,7 +60,7 @@ func (t *tx) trust(u *userRecord, f *factors) (value string, expires time.Time, 
 			ID: newID(), Device: cut(t.client.Device, maxDevice), Address: t.client.Address,
 			Created: t.now.UTC(), LastUsed: t.now.UTC(), Expires: expires,
 		},
-		UserID: u.ID, Version: f.Version,
+		UserID: u.ID, Version: f.Version, Place: t.client.Host,
 	}
 	u.Trusted = slices.DeleteFunc(u.Trusted, func(x ref) bool { return !t.now.Before(x.Expires) })
 	for len(u.Trusted) >= maxTrusted {
@@ -85,7 +86,7 @@ func (t *tx) trusted(u *userRecord, f *factors) (is bool, next string, expires t
 		return false, "", expires, nil
 	}
 	r, found, err := get[trustedRecord](t, trustedKey(id))
-	if err != nil || !found || r.UserID != u.ID || r.Ended || !t.now.Before(r.Expires) {
+	if err != nil || !found || r.UserID != u.ID || r.Ended || !t.now.Before(r.Expires) || !t.s.opens(r.Place, t.client.Host) {
 		return false, "", expires, err
 	}
 	newest := subtle.ConstantTimeCompare(sum, r.Secret) == 1

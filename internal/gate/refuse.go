@@ -193,7 +193,7 @@ func (g *Gate) notSent(w http.ResponseWriter, r *http.Request, v visit.Visit, wh
 // under the origin that the visit names. The requirement in it only tells the page what to ask for; when the person comes back, Check judges by the rules again.
 func (d *Decision) address(v visit.Visit, returnTo string) string {
 	if v.Pages != "" && v.Pages == v.Portal {
-		returnTo = visit.Continue(v.Site, returnTo, "") // the portal leads on to where the request was
+		returnTo = visit.Continue{Site: v.Site, ReturnTo: returnTo}.Path() // the portal leads on to where the request was
 	}
 	page, asks := "sudo", true
 	switch {

@@ -38,6 +38,7 @@ type desk struct {
 func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{Bench: authtest.New(t)}
+	d.Host = "app.example.test" // that ask asks for
 	var err error
 	keys := identity.NewKeys(make([]byte, 32), d.Clock.Now)
 	if d.Portal, err = New(Config{Service: func() (*auth.Service, error) { return d.Bench.Service, nil }, Keys: func() (*identity.Keys, error) { return keys, nil }, Brand: web.Brand{Name: "Example"}}); err != nil {

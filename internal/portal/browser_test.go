@@ -32,6 +32,7 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Bench: authtest.New(t)}
+	s.Host = "127.0.0.1" // where the server is
 	var err error
 	if s.portal, err = New(Config{Service: func() (*auth.Service, error) { return s.Bench.Service, nil }, Brand: web.Brand{Name: "Example"}}); err != nil {
 		t.Fatal(err)

@@ -22,9 +22,15 @@ import (
 type Central struct {
 	Origin string // of the portal itself
 
-	// Site tells whether an origin is one of ours, and whether it shares the session cookie of the portal. It is never asked for the
-	// portal's own.
-	Site func(origin string) (known, shares bool)
+	// Site tells what an origin is. It is never asked for the portal's own.
+	Site func(origin string) Site
+}
+
+// Site is another site that people sign in for at the portal. The zero value is none.
+type Site struct {
+	Known  bool
+	Named  bool // the configuration has its name, and not only a pattern
+	Shares bool // it shares the session cookie of the portal
 }
 
 // leadsBack are the pages to which the gate sends people with an address to come back to.
@@ -32,6 +38,11 @@ var leadsBack = []string{"sign-in", "sudo", "two-factor/enable"}
 
 // toPortal answers a request for a page that is at the central portal.
 func toPortal(q *request) {
+	if q.visit.Site == "" {
+		// The name is known and the port is not, so nobody could be led back (see visit.Visit).
+		q.notice(http.StatusBadRequest, web.UnknownSiteTitle, web.UnknownAddress, "", "")
+		return
+	}
 	target := url.Values{}
 	if slices.Contains(leadsBack, q.page) {
 		for name, values := range q.query {
@@ -49,12 +60,12 @@ func toPortal(q *request) {
 // continueAddress is where the portal leads the browser on to, once there is somebody signed in. The cookie of the challenge is the one of a
 // browser that is signing in; it stays afterwards, so that two windows can be on their way at once.
 func (q *request) continueAddress() string {
-	challenge := auth.Challenge(q.visitorCookie())
-	to := visit.Continue(q.visit.Site, q.returnTo(), challenge)
-	if len(to) > maxReturnPath {
-		to = visit.Continue(q.visit.Site, "/", challenge)
+	to := visit.Continue{Site: q.visit.Site, ReturnTo: q.returnTo(), Challenge: auth.Challenge(q.visitorCookie()), Again: q.query.Get("again") != ""}
+	if address := to.Path(); len(address) <= maxContinue {
+		return address
 	}
-	return to
+	to.ReturnTo = "/"
+	return to.Path()
 }
 
 // visitorCookie is the value of the attempt cookie. A browser without one gets it, and nothing is stored for it.
@@ -68,10 +79,15 @@ func (q *request) visitorCookie() string {
 }
 
 // goOn leads whoever is signed in at the portal on to the site that sent them.
+//
+// Of a site that the configuration only has a pattern for, the person is asked first: a name under it may lead in DNS to somebody else, whose
+// page would otherwise fetch a code from here without a word.
 func goOn(q *request) {
-	site, returnTo, challenge := q.query.Get("site"), returnPath(q.query.Get("return_to")), q.query.Get("challenge")
-	known, shares := q.knows(site)
-	if !known || !shares && len(challenge) != len(auth.Challenge("")) {
+	to := visit.Continue{
+		Site: q.query.Get("site"), ReturnTo: returnPath(q.query.Get("return_to")), Challenge: q.query.Get("challenge"), Again: q.query.Get("again") != "",
+	}
+	site := q.siteAt(to.Site)
+	if !site.Known || !site.Shares && len(to.Challenge) != len(auth.Challenge("")) {
 		q.notice(http.StatusBadRequest, web.UnknownSiteTitle, web.UnknownSite, "account", web.ToAccount)
 		return
 	}
@@ -81,44 +97,51 @@ func goOn(q *request) {
 	case err != nil:
 		q.unavailable(err)
 	case s == nil:
-		q.see("sign-in?return_to=" + url.QueryEscape(visit.Continue(site, returnTo, challenge)))
-	case shares:
-		web.See(q.w, site+returnTo)
+		q.see("sign-in?return_to=" + url.QueryEscape(to.Path()))
+	case site.Shares:
+		web.See(q.w, to.Site+to.ReturnTo)
+	case !site.Named && !q.auth.CheckFormToken(value, agreesTo(to.Site), q.query.Get("agreed")):
+		agreed := to.Path() + "&agreed=" + url.QueryEscape(q.auth.FormToken(value, agreesTo(to.Site)))
+		q.show(http.StatusOK, web.GoOn{Frame: web.Frame{Brand: q.portal.brand}, To: agreed, Site: hostOf(to.Site), Asks: true})
 	default:
-		code, err := q.auth.HandOver(q.Context(), q.client(), value, auth.HandOver{Site: site, Challenge: challenge, ReturnTo: returnTo})
+		code, err := q.auth.HandOver(q.Context(), q.client(), value, auth.HandOver{Site: to.Site, Challenge: to.Challenge, ReturnTo: to.ReturnTo})
 		if err != nil {
 			q.refuse(err, "", q.refused)
 			return
 		}
-		web.See(q.w, site+visit.Prefix+"hand-over?code="+url.QueryEscape(code))
+		web.See(q.w, to.Site+visit.Prefix+"hand-over?"+to.Back(code))
 	}
 }
+
+// agreesTo is the purpose of the token in the link with which a person agrees to go on to a site.
+func agreesTo(site string) string { return "continue " + site }
 
 // isPortal tells whether this host is the central portal.
 func (q *request) isPortal() bool {
 	return q.portal.central != nil && q.visit.Site == q.portal.central.Origin
 }
 
-// knows tells whether an origin is one of the other sites of this portal.
-func (q *request) knows(site string) (known, shares bool) {
-	if !q.isPortal() || site == q.portal.central.Origin {
-		return false, false
+// siteAt is what is known of an origin as one of the other sites of this portal.
+func (q *request) siteAt(origin string) Site {
+	if !q.isPortal() || origin == q.portal.central.Origin {
+		return Site{}
 	}
-	return q.portal.central.Site(site)
+	return q.portal.central.Site(origin)
 }
 
 // handOver takes the session over that the portal hands to this site.
 func handOver(q *request) {
-	cookie, ok := q.visit.Cookie(q.Request, visit.Attempt)
-	if !ok {
-		q.notice(http.StatusForbidden, web.CookiesTitle, web.Cookies, "sign-in", web.OpenAgain)
-		return
-	}
-	p, err := q.auth.TakeOver(q.Context(), q.client(), q.visit.Site, cookie, q.query.Get("code"))
+	cookie, has := q.visit.Cookie(q.Request, visit.Attempt)
+	ticket, _ := q.visit.Cookie(q.Request, visit.Session)
+	p, err := q.auth.TakeOver(q.Context(), q.client(), auth.TakenOver{Site: q.visit.Site, Cookie: cookie, Code: q.query.Get("code"), Ticket: ticket})
 	switch {
 	case err == nil:
-		q.visit.SetCookie(q.w, visit.Session, p.Session, p.Expires)
+		if p.Session != "" {
+			q.visit.SetCookie(q.w, visit.Session, p.Session, p.Expires)
+		}
 		q.leave(p.ReturnTo)
+	case !has:
+		q.notice(http.StatusForbidden, web.CookiesTitle, web.Cookies, "sign-in", web.OpenAgain)
 	case auth.KindOf(err) == auth.CodeGone:
 		q.codeGone()
 	default:
@@ -126,18 +149,21 @@ func handOver(q *request) {
 	}
 }
 
-// codeGone answers a code that does not work. Going back in the browser leads here as well. There is no redirect to the portal, which
-// would lead round in circles where it goes wrong each time.
+// codeGone answers a code that does not work. Going back in the browser leads here, and so do all but one of the windows that a browser
+// opens at once when it has no cookie of ours yet. They go round once more by themselves, now that there is one; whatever else goes wrong
+// would go wrong each time.
 func (q *request) codeGone() {
-	s, err := q.session()
+	s, err := q.anySession()
 	switch {
 	case err != nil:
 		q.unavailable(err)
 	case s != nil:
-		q.leave("/")
+		q.leave(q.returnTo())
+	case q.query.Get("again") == "":
+		q.see("sign-in?" + url.Values{"return_to": {q.returnTo()}, "again": {"1"}}.Encode())
 	default:
 		o := outcomes[auth.AttemptGone]
-		q.notice(o.status, o.title, o.text, o.next, linkText(o.next))
+		q.notice(o.status, o.title, o.text, "sign-in?return_to="+url.QueryEscape(q.returnTo()), web.SignInAgain)
 	}
 }
 
@@ -156,9 +182,13 @@ func (q *request) siteBehind(path string) string {
 	if !ok {
 		return ""
 	}
-	if known, _ := q.knows(query.Get("site")); !known {
+	if !q.siteAt(query.Get("site")).Known {
 		return ""
 	}
-	_, host, _ := strings.Cut(query.Get("site"), "://")
+	return hostOf(query.Get("site"))
+}
+
+func hostOf(origin string) string {
+	_, host, _ := strings.Cut(origin, "://")
 	return host
 }

@@ -242,7 +242,7 @@ func boundTo(f purpose) guard {
 // form was to lead. For anybody else the browser keeps no cookies.
 func noCookie(q *request, f purpose) {
 	if f.cookie == visit.Session {
-		q.see("signed-out")
+		q.nobodyToSignOut()
 		return
 	}
 	s, err := q.session()

@@ -57,8 +57,18 @@ func (q *request) returnTo() string {
 	return returnPath(cmp.Or(q.form.Get("return_to"), q.query.Get("return_to")))
 }
 
-// session returns the live session of the browser, or nil.
+// session returns the live session of the browser, or nil. One that a portal has handed over is for the application alone: there is
+// nobody signed in here by it.
 func (q *request) session() (*auth.Session, error) {
+	s, err := q.anySession()
+	if s != nil && s.Handed {
+		return nil, nil
+	}
+	return s, err
+}
+
+// anySession is session, and one that was handed over too: for what is to be done at the application's host.
+func (q *request) anySession() (*auth.Session, error) {
 	value, ok := q.visit.Cookie(q.Request, visit.Session)
 	if !ok {
 		return nil, nil

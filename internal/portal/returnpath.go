@@ -15,6 +15,9 @@ import (
 // maxReturnPath bounds what is carried through a sign-in: longer targets grow with each round through our pages.
 const maxReturnPath = 2 << 10
 
+// maxContinue bounds the address that leads on to another site, which holds a return path with its bytes escaped.
+const maxContinue = 3 * maxReturnPath
+
 // returnPath makes the address to go to after a sign-in: a path on this host, rebuilt from its parsed parts, or "/" for whatever is
 // not certain to be one. It is the only such check, and it runs where the address is used, also when it comes back from our own store.
 //
@@ -27,7 +30,11 @@ func returnPath(s string) string {
 
 // pathHere is returnPath for those addresses that are wanted.
 func pathHere(s string, wanted func(*url.URL) bool) string {
-	if len(s) > maxReturnPath || !strings.HasPrefix(s, "/") || !visible(s) {
+	most := maxReturnPath
+	if strings.HasPrefix(s, visit.Prefix+"continue?") {
+		most = maxContinue
+	}
+	if len(s) > most || !strings.HasPrefix(s, "/") || !visible(s) {
 		return "/"
 	}
 	u, err := url.Parse(s)
@@ -35,7 +42,7 @@ func pathHere(s string, wanted func(*url.URL) bool) string {
 		return "/"
 	}
 	rebuilt := (&url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}).String()
-	if len(rebuilt) > maxReturnPath { // rebuilding may encode a byte that was sent bare
+	if len(rebuilt) > most { // rebuilding may encode a byte that was sent bare
 		return "/"
 	}
 	return rebuilt

@@ -15,12 +15,12 @@ var signOutForm = purpose{name: "sign-out", cookie: visit.Session}
 
 // showSignOut asks first: a link, an image or a preview must not sign anybody out (CS-5).
 func showSignOut(q *request) {
-	s, err := q.session()
+	s, err := q.anySession()
 	switch {
 	case err != nil:
 		q.unavailable(err)
 	case s == nil:
-		q.see("signed-out")
+		q.nobodyToSignOut()
 	default:
 		q.show(http.StatusOK, web.SignOut{Frame: q.frame(), Token: q.tokenFor(signOutForm), Vouched: q.visit.Vouched != ""})
 	}
@@ -29,6 +29,15 @@ func showSignOut(q *request) {
 // signOut ends the session and whatever step-up was under way. While the store does not answer the cookies stay: "signed out" is
 // said only when it is so.
 func signOut(q *request) {
+	s, err := q.anySession()
+	if err != nil {
+		q.unavailable(err)
+		return
+	}
+	if s == nil && q.visit.Portal != "" {
+		q.nobodyToSignOut()
+		return
+	}
 	if err := q.auth.SignOut(q.Context(), q.client(), q.ticket); err != nil && auth.KindOf(err) != auth.NotSignedIn {
 		q.unavailable(err)
 		return
@@ -36,6 +45,16 @@ func signOut(q *request) {
 	q.visit.ClearCookie(q.w, visit.Session)
 	q.visit.ClearCookie(q.w, visit.Attempt)
 	q.w.Header().Set("Clear-Site-Data", `"cache"`) // the back button shows nothing of the application either (WB-11)
+	q.see("signed-out")
+}
+
+// nobodyToSignOut answers a browser that has no session here. Where people sign in at a portal that does not say that they are signed out:
+// the next visit would let them in again without a word. So they are asked there.
+func (q *request) nobodyToSignOut() {
+	if q.visit.Portal != "" {
+		web.See(q.w, q.visit.Portal+visit.Prefix+"sign-out")
+		return
+	}
 	q.see("signed-out")
 }
 

@@ -26,7 +26,7 @@ func vouchedSite(t *testing.T, name string) *site {
 func (b *browser) enrollVouched() (secret []byte) {
 	b.t.Helper()
 	b.get("/_nightlatch/two-factor/enable").sees(http.StatusOK, "/_nightlatch/two-factor/enable")
-	a, err := b.site.Service.Attempt(b.t.Context(), auth.Client{Vouched: b.site.vouched}, b.cookie(visit.Attempt))
+	a, err := b.site.Service.Attempt(b.t.Context(), auth.Client{Vouched: b.site.vouched, Host: b.site.Host}, b.cookie(visit.Attempt))
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -37,6 +37,9 @@ type SiteConfig struct {
 // Central is what the configuration says of a central portal.
 type Central = portal.Central
 
+// OtherSite is what such a portal is told of an origin.
+type OtherSite = portal.Site
+
 // Site guards one site. It is safe for concurrent use.
 type Site struct {
 	portal  *portal.Portal

@@ -5,12 +5,30 @@ package visit
 
 import "net/url"
 
-// Continue is the path on the central portal that leads a signed-in browser on to a site: to the path returnTo there. The challenge is of
-// the cookie that the site has given the browser, see auth.Challenge; empty where the site shares the portal's cookie.
-func Continue(site, returnTo, challenge string) string {
-	q := url.Values{"site": {site}, "return_to": {returnTo}}
-	if challenge != "" {
-		q.Set("challenge", challenge)
+// Continue is where the central portal leads a signed-in browser on to.
+type Continue struct {
+	Site      string // the origin
+	ReturnTo  string // a path there
+	Challenge string // of the cookie that the site has given the browser, see auth.Challenge; empty where it shares the portal's
+	Again     bool   // the browser has come a second time: when it fails now, it is told so
+}
+
+// Path is the path on the portal that does it.
+func (c Continue) Path() string {
+	q := url.Values{"site": {c.Site}}
+	if c.Challenge != "" {
+		q.Set("challenge", c.Challenge)
 	}
-	return Prefix + "continue?" + q.Encode()
+	return Prefix + "continue?" + c.with(q)
+}
+
+// Back is the query with which the browser comes to the site, with a code.
+func (c Continue) Back(code string) string { return c.with(url.Values{"code": {code}}) }
+
+func (c Continue) with(q url.Values) string {
+	q.Set("return_to", c.ReturnTo)
+	if c.Again {
+		q.Set("again", "1")
+	}
+	return q.Encode()
 }

@@ -49,6 +49,7 @@ type Bench struct {
 	Store  *storetest.Faults // counts and breaks what the Service asks
 	Raw    store.Store       // the same below the seal, as it lies on the disk
 	Events []auth.Event      // told so far; read it when nothing runs
+	Host   string            // at which attempts are looked at that a test has made through a door; empty: as the clients of this package
 	mu     sync.Mutex
 	config auth.Config
 
@@ -286,7 +287,9 @@ func (p *Person) CodeAt(steps int64) string {
 
 // Attempt shows where a sign-in stands to somebody for whom no handler in front vouches.
 func (b *Bench) Attempt(ctx context.Context, value string) (auth.AttemptView, error) {
-	return b.Service.Attempt(ctx, Client, value)
+	c := Client
+	c.Host = b.Host
+	return b.Service.Attempt(ctx, c, value)
 }
 
 // EnterPassword begins a sign-in, which must succeed.
