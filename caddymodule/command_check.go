@@ -212,21 +212,30 @@ func (a *App) answer(t thought, who person) (*answer, error) {
 		j.without(out, who)
 		return out, nil
 	}
-	e, ours := j.gate.site.Explain(j.r, j.visit(), nil)
-	if ours {
-		out.row("Answered by", "a page of Nightlatch, to which no rule applies")
-		out.both(who, "own-page")
-		return out, nil
+	if f := j.gate.FirstFactor; f != nil {
+		out.row("Password", "not asked of whom a handler before the gate names in "+f.Placeholder)
 	}
-	j.gate.steps(out, j.r, e)
-	out.verdict("stranger", e.Word())
+	v := j.visit()
+	out.judge(who, a.enrollable(), &j.gate.Policy, j.r, func(s *auth.Session) (gate.Explanation, bool) { return j.gate.site.Explain(j.r, v, s) })
+	return out, nil
+}
+
+// judge tells what a gate with the rules of a policy decides.
+func (a *answer) judge(who person, second []auth.Method, rules *Policy, r *http.Request, explain func(*auth.Session) (e gate.Explanation, ours bool)) {
+	e, ours := explain(nil)
+	if ours {
+		a.row("Answered by", "a page of Nightlatch, to which no rule applies")
+		a.both(who, "own-page")
+		return
+	}
+	rules.steps(a, r, e)
+	a.verdict("stranger", e.Word())
 	if who.given {
-		out.person(who, a.enrollable(), func(s *auth.Session) string {
-			e, _ := j.gate.site.Explain(j.r, j.visit(), s)
+		a.person(who, second, func(s *auth.Session) string {
+			e, _ := explain(s)
 			return e.Word()
 		})
 	}
-	return out, nil
 }
 
 // asked finds out what another proxy is told about a request for a host that it serves; nil where no site protects that host.
@@ -248,22 +257,9 @@ func (a *App) asked(t thought, who person) (*answer, error) {
 	v := visitOf(r, r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any))
 	out := new(answer)
 	out.row("Request", t.text())
-	out.row("Served by", "another proxy, which asks by forward-auth")
+	out.row("Served by", "another proxy, which asks by forward-auth and has to send /_nightlatch/ here")
 	out.row("Site", "protect "+strings.Join(site.as.Hosts, " "))
-	e, ours := site.Explain(r, v, nil)
-	if ours {
-		out.row("Answered by", "a page of Nightlatch, to which no rule applies; the proxy has to send it here")
-		out.both(who, "own-page")
-		return out, nil
-	}
-	site.as.steps(out, r, e)
-	out.verdict("stranger", e.Word())
-	if who.given {
-		out.person(who, a.enrollable(), func(s *auth.Session) string {
-			e, _ := site.Explain(r, v, s)
-			return e.Word()
-		})
-	}
+	out.judge(who, a.enrollable(), &site.as.Policy, r, func(s *auth.Session) (gate.Explanation, bool) { return site.Explain(r, v, s) })
 	return out, nil
 }
 

@@ -219,6 +219,61 @@ func TestCheckARequest(t *testing.T) {
 	}
 }
 
+// What another proxy serves is found by the address that the visitor has.
+func TestCheckProtected(t *testing.T) {
+	config := `
+{
+	servers {
+		trusted_proxies static 192.0.2.1
+		trusted_proxies_strict
+	}
+}
+http://:9080 {
+	@office client_ip 198.51.100.0/24
+	nightlatch {
+		require password
+		protect legacy.example.com {
+			skip /public/*
+			require /admin/* group admins
+			deny @office
+		}
+		protect *.apps.example.com
+	}
+	respond 404
+}
+auth.example.com {
+	nightlatch
+	respond ok
+}`
+	ada := person{given: true, name: "ada", level: "password"}
+	legacy := []string{"Served by: another proxy, which asks by forward-auth and has to send /_nightlatch/ here", "Site: protect legacy.example.com"}
+	for name, c := range map[string]struct {
+		address, from string
+		want          []string
+	}{
+		"skipped":                {"https://legacy.example.com/public/x", "", append(legacy, "Rule 1 of 3: skip /public/*: decides", "stranger: pass", "ada: pass")},
+		"a rule of its own":      {"https://legacy.example.com/admin/x", "", append(legacy, "Rule 2 of 3: require /admin/* group admins: decides", "stranger: sign-in-required", "ada: forbidden")},
+		"the visitor's":          {"https://legacy.example.com/", "", append(legacy, `Rule 3 of 3: deny {"client_ip":{"ranges":["198.51.100.0/24"]}}: decides`, "stranger: denied", "ada: denied")},
+		"of another visitor":     {"https://legacy.example.com/", "203.0.113.1", append(legacy, "Default: require two_factor: decides", "stranger: sign-in-required", "ada: second-factor-required")},
+		"a pattern":              {"https://one.apps.example.com/", "", []string{"Site: protect *.apps.example.com", "Default: require two_factor: decides", "stranger: sign-in-required", "ada: second-factor-required"}},
+		"a page of ours":         {"https://legacy.example.com/_nightlatch/account", "", append(legacy, "Answered by: a page of Nightlatch, to which no rule applies", "stranger: own-page", "ada: own-page")},
+		"without TLS":            {"http://legacy.example.com/admin/", "", append(legacy, "stranger: https-required", "ada: https-required")},
+		"what Caddy serves":      {"https://auth.example.com/", "", []string{"Site: auth.example.com", "Default: require two_factor: decides", "stranger: sign-in-required", "ada: second-factor-required"}},
+		"the site that is asked": {"https://other.example.com/", "", []string{"Site: any host", "Default, rule 1 of 1: require password: decides", "stranger: sign-in-required", "ada: pass"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isAsked(t, answered(t, config, "GET", c.address, c.from, ada), c.want...)
+		})
+	}
+}
+
+// A site that takes the word of another lock says so.
+func TestCheckFirstFactor(t *testing.T) {
+	config := "app.example.com {\n\tbasic_auth {\n\t\tbob $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n\t}\n\tnightlatch {\n\t\tfirst_factor {http.auth.user.id}\n\t}\n\trespond ok\n}"
+	got := answered(t, config, "GET", "https://app.example.com/", "", person{given: true, level: "two_factor"})
+	isAsked(t, got, "Before the gate: basic_auth", "Password: not asked of whom a handler before the gate names in {http.auth.user.id}", "stranger: sign-in-required", "person: pass")
+}
+
 // A factor that is configured and does not count is told.
 func TestCheckMethods(t *testing.T) {
 	config := "{\n\tnightlatch {\n\t\tsmtp localhost:25 {\n\t\t\tfrom a@example.com\n\t\t\ttls none\n\t\t}\n\t}\n}\napp.example.com {\n\tnightlatch {\n\t\trequire methods totp\n\t}\n\trespond ok\n}"
