@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// places is how many forms are in memory at once, for strangers and for people who are signed in each. One takes up to eight times
+	// places is how many forms are in memory at once, for strangers and for people who are signed in each. One takes up to ten times
 	// auth.MaxForm while it is read, sealed and written into a page.
-	places = 8
+	places = 4
 	// patience is how long a form that comes back waits for a place.
 	patience = 5 * time.Second
 )

@@ -621,13 +621,13 @@ func TestDO4RoomForForms(t *testing.T) {
 		s.send(back("/orders?list=a%2Fb&x", s.keep(anOrder())).by(alice.Session))
 	}
 
-	// Eight strangers who never finish theirs.
+	// Four strangers who never finish theirs.
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	stop := make(chan struct{})
 	defer close(stop)
-	reading := make(chan struct{}, 8)
-	for range 8 {
+	reading := make(chan struct{}, 4)
+	for range 4 {
 		wait.Go(func() {
 			f := anOrder()
 			f.body = &endless{reading: reading, stop: stop}
@@ -636,7 +636,7 @@ func TestDO4RoomForForms(t *testing.T) {
 		<-reading
 	}
 	if w := s.send(anOrder()); w.Code != 401 || kept(w) != "" || !strings.Contains(w.Body.String(), "reload it and agree") {
-		t.Errorf("the ninth stranger: got %d, want 401 and the page without the form:\n%s", w.Code, w.Body)
+		t.Errorf("the fifth stranger: got %d, want 401 and the page without the form:\n%s", w.Code, w.Body)
 	}
 	alice.SignIn(t)
 	s.bench.Clock.Move(11 * time.Minute)
