@@ -257,6 +257,28 @@ func TestAssertionFailsClosed(t *testing.T) {
 	}
 }
 
+// FA-14, ID-4: the answer to a proxy has the token, or the empty header where nobody is signed in, so that the visitor's own never stays.
+// Where it cannot be made there is no answer.
+func TestAnswerHasTheAssertion(t *testing.T) {
+	keys, _ := keysAt(middle)
+	told, s, visitor := asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA}), &auth.Session{Name: "alice"}, http.Header{"Nightlatch-Assertion": {"forged"}}
+	answer := http.Header{}
+	if err := told.Answer(answer, visitor, s, at(wiki)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := answer["Nightlatch-Assertion"], []string{tell(t, told, s, at(wiki))}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	answer = http.Header{}
+	if err := told.Answer(answer, visitor, nil, at(wiki)); err != nil || !slices.Equal(answer["Nightlatch-Assertion"], []string{""}) {
+		t.Errorf("skipped: got %q, %v, want an empty one", answer["Nightlatch-Assertion"], err)
+	}
+	answer = http.Header{}
+	if err := told.Answer(answer, visitor, s, at("")); err == nil || len(answer) != 0 {
+		t.Errorf("for nobody: got %v, %v, want an error and nothing", answer, err)
+	}
+}
+
 // The name of the token is no header that can be configured, in any spelling: what verifies it would be given a user name.
 func TestAssertionHeaderIsReserved(t *testing.T) {
 	for _, name := range []string{"Nightlatch-Assertion", "nightlatch-ASSERTION", "Nightlatch--Assertion"} {

@@ -77,3 +77,44 @@ func TestNoTokenNoRequest(t *testing.T) {
 		t.Error("a site with an assertion and without keys was made")
 	}
 }
+
+// FA-14: the same towards a proxy that asks: an answer that says yes has the token, and without one there is no yes. What is left in the
+// header of the answer, which Caddy writes into the access log, is without it.
+func TestNoTokenNoYes(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	keys := identity.NewKeys(make([]byte, 32), b.Clock.Now)
+	served, err := server.NewServed(server.SiteConfig{
+		Service:   func() (*auth.Service, error) { return b.Service, nil },
+		Keys:      func() (*identity.Keys, error) { return keys, nil },
+		Headers:   identity.Defaults,
+		Assertion: &identity.Assertion{Algorithm: identity.EdDSA},
+		Now:       b.Clock.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const origin = "https://legacy.example.test"
+	for _, p := range []gate.Proxy{gate.NGINX, gate.Traefik} {
+		for _, c := range []struct {
+			site   string
+			status int
+		}{{origin, 200}, {"", 503}} {
+			original := httptest.NewRequest("GET", origin+"/x", nil)
+			original.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Session), Value: alice.Session})
+			v := visit.Visit{URL: original.URL, Transport: visit.Secure, Host: visit.HostName(original.Host), Site: c.site, Pages: origin}
+			w := httptest.NewRecorder()
+			_, err := served.Answer(p, w, httptest.NewRequest("GET", "/", nil), original, v)
+			token := w.Result().Header.Values("Nightlatch-Assertion") // as it was sent
+			if err != nil || w.Code != c.status || (len(token) == 1 && strings.Count(token[0], ".") == 2) != (c.status == 200) {
+				t.Errorf("%s, site %q: %d %q, %v; want %d", p, c.site, w.Code, token, err, c.status)
+			}
+			if left := w.Header().Values("Nightlatch-Assertion"); left != nil {
+				t.Errorf("%s: the log would hold %q", p, left)
+			}
+			if c.status != 200 && w.Result().Header.Values("Remote-User") != nil {
+				t.Errorf("%s: a no says who it is: %v", p, w.Result().Header)
+			}
+		}
+	}
+}

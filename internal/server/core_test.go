@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/server"
 	"github.com/nightlatch/nightlatch/internal/store"
@@ -153,5 +154,26 @@ func TestClosedCoreAnswersWithErrors(t *testing.T) {
 	}
 	if _, err := svc.HasAdministrator(context.Background()); !errors.Is(err, store.ErrClosed) {
 		t.Errorf("got %v, want store.ErrClosed", err)
+	}
+}
+
+// The keys that sign for applications are those of the data directory: the same after a restart, and no other has them.
+func TestKeysOutliveARestart(t *testing.T) {
+	set := func(dir string) string {
+		t.Helper()
+		c := open(t, server.Options{Dir: dir, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }})
+		keys, err := c.Keys().Set()
+		if err := errors.Join(err, c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return string(keys)
+	}
+	dir := t.TempDir()
+	first := set(dir)
+	if again := set(dir); again != first {
+		t.Errorf("got %s after a restart, want %s", again, first)
+	}
+	if other := set(t.TempDir()); other == first {
+		t.Error("another data directory has the same keys")
 	}
 }
