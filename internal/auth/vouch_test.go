@@ -314,6 +314,15 @@ func TestVouchedSudo(t *testing.T) {
 	if v := need.Judge(s, b.Clock.Now()); v != auth.StepUp {
 		t.Errorf("max_age later: verdict %v, want a step-up", v)
 	}
+
+	// Who has no second factor has nothing to type.
+	p, err = b.Vouch(bg, vouchedFor("bob"), auth.Vouching{Create: true})
+	session = wantStep(t, p, err, auth.StepDone, "bob comes").Session
+	b.Clock.Move(30 * time.Minute)
+	need.Level = auth.LevelPassword
+	if s, err = b.Session(bg, "", session); err != nil || !b.InSudo(s) || need.Judge(s, b.Clock.Now()) != auth.Pass {
+		t.Errorf("the word of the handler has grown old: %v", err)
+	}
 }
 
 // TestVouchedStepUpOfATypedSession: somebody signed in with a password, and a handler in front vouches for them meanwhile. Its word takes
