@@ -227,6 +227,7 @@ func TestCanonicalDirectory(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
+	const trusting = "{\n\tservers {\n\t\ttrusted_proxies static 10.0.0.1\n\t\ttrusted_proxies_strict\n\t}\n}\n"
 	cases := map[string]struct {
 		caddyfile string
 		want      []string
@@ -241,6 +242,9 @@ func TestOrigins(t *testing.T) {
 		"one of two":       {"a.example.com {\n\trespond a\n}\nb.example.com {\n\tnightlatch\n}", []string{"https://b.example.com"}},
 		"a wildcard first": {"*.example.com, b.example.com {\n\tnightlatch\n}", []string{"https://b.example.com"}},
 		"two":              {"http://a.example.com:81 {\n\tnightlatch\n}\nhttp://b.example.com:82 {\n\tnightlatch\n}", []string{"http://a.example.com:81", "http://b.example.com:82"}},
+		"by another proxy": {trusting + "http://:9080 {\n\tnightlatch {\n\t\tprotect *.apps.example.com\n\t\tprotect b.example.com:8443 c.example.com\n\t}\n}", []string{"https://b.example.com:8443", "https://c.example.com"}},
+		"hosts not told":   {trusting + "http://:9080 {\n\tnightlatch {\n\t\tprotect *.apps.example.com\n\t}\n}", []string{"http://localhost:9080"}},
+		"both":             {trusting + "a.example.com {\n\tnightlatch {\n\t\tprotect b.example.com\n\t}\n}", []string{"https://a.example.com", "https://b.example.com"}},
 		"none":             {"{\n\tnightlatch\n}\nhttp://a.example.com:81 {\n\trespond a\n}", nil},
 	}
 	for name, c := range cases {
@@ -258,6 +262,17 @@ func TestOrigins(t *testing.T) {
 				t.Errorf("got %s first", first)
 			}
 		})
+	}
+}
+
+// Links that are printed lead to the portal, wherever it stands in the configuration.
+func TestPortalComesFirst(t *testing.T) {
+	app, err := provision(t, "{\n\tnightlatch {\n\t\tportal https://b.example.com\n\t}\n}\na.example.com {\n\tnightlatch\n}\nb.example.com {\n\tnightlatch\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := app.origins(); got[0] != "https://b.example.com" || !slices.Contains(got, "https://a.example.com") {
+		t.Errorf("got %q, want the portal first, and the other", got)
 	}
 }
 

@@ -129,15 +129,22 @@ func matchesWildcard(pattern, host string) bool {
 	return ok && label != "" && rest == pattern[len("*."):]
 }
 
-// origins are where the protected sites can be reached, one for each place of a handler, as well as that can be told. Where no host is
-// named, localhost is a guess for whoever sits at this machine.
+// origins are where the protected sites can be reached, one for each place of a handler and for each host that another proxy serves, as well
+// as that can be told. Where no host is named, localhost is a guess for whoever sits at this machine. A portal comes first.
 func (a *App) origins() (all []string) {
+	if a.Portal != "" {
+		all = append(all, a.Portal)
+	}
 	for _, g := range a.guardedSites() {
-		host := "localhost"
-		if len(g.hosts) > 0 {
-			host = g.hosts[0]
+		before := len(all)
+		for _, site := range g.withServed() {
+			if len(site.hosts) > 0 {
+				all = append(all, site.at.origin(site.hosts[0]))
+			}
 		}
-		all = append(all, g.at.origin(host))
+		if len(all) == before {
+			all = append(all, g.at.origin("localhost"))
+		}
 	}
 	return all
 }

@@ -39,9 +39,6 @@ func (a *App) printSetupLink(svc *auth.Service) error {
 
 // firstOrigin is where the setup link leads. Where no site can be told from the configuration, it is a guess with the right port.
 func (a *App) firstOrigin() string {
-	if a.Portal != "" {
-		return a.Portal
-	}
 	if known := a.origins(); len(known) > 0 {
 		return known[0]
 	}
