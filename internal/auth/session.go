@@ -43,7 +43,6 @@ type Session struct {
 	Email     string
 	Groups    []string
 	GroupList string // Groups joined with commas, for a header
-	PipedList string // Groups joined with pipes, for applications that want it so
 	Admin     bool
 	Enrolled  bool // the person has a confirmed second factor
 	Proofs    []Proof
@@ -58,7 +57,7 @@ type Session struct {
 	sum     []byte // SHA-256 of the ticket
 	live    *live
 	version uint64 // of live when this was loaded
-	notes   atomic.Pointer[[]note]
+	cached  atomic.Pointer[[]cachedText]
 }
 
 // Watch calls cancel when the session ends, by any cause, until stop is called. It is how an open WebSocket or stream dies with its
@@ -215,7 +214,7 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 		return err
 	}
 	x.ID, x.UserID, x.Name, x.FullName, x.Email = r.ID, u.ID, u.Name, u.FullName, u.Email
-	x.Groups, x.GroupList, x.PipedList, x.Admin = u.Groups, strings.Join(u.Groups, ","), strings.Join(u.Groups, "|"), u.Admin
+	x.Groups, x.GroupList, x.Admin = u.Groups, strings.Join(u.Groups, ","), u.Admin
 	x.Enrolled = f.enrolled()
 	x.Created, x.Expires, x.Idle, x.Device, x.Address = r.Created, r.Expires, r.Idle, r.Device, r.Address
 	x.live.saw(r.LastSeen)

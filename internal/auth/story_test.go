@@ -95,7 +95,7 @@ func TestStorySignInAndOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Name != "alice" || s.GroupList != "admins,staff" || s.PipedList != "admins|staff" || !s.Enrolled {
+	if s.Name != "alice" || s.GroupList != "admins,staff" || !s.Enrolled {
 		t.Errorf("got session %+v", s)
 	}
 	if v := twoFactor.Judge(s, b.Clock.Now()); v != auth.Pass {

@@ -32,7 +32,7 @@ func TestAnswerIsComplete(t *testing.T) {
 		"skipped":        {identity.Defaults, nil, http.Header{"Remote-User": {""}, "Remote-Name": {""}, "Remote-Email": {""}, "Remote-Groups": {""}}},
 		"broken (ID-8)":  {identity.Defaults, &auth.Session{Name: "bob", FullName: "B\r\nRemote-Groups: admins"}, http.Header{"Remote-User": {"bob"}, "Remote-Name": {""}, "Remote-Email": {""}, "Remote-Groups": {""}}},
 		"one name":       {identity.Config{User: "X-User"}, alice, http.Header{"X-User": {"alice"}}},
-		"pipes":          {identity.Config{Groups: "X-Groups", Separator: identity.Pipe}, &auth.Session{GroupList: "a,b", PipedList: "a|b"}, http.Header{"X-Groups": {"a|b"}}},
+		"pipes":          {identity.Config{Groups: "X-Groups", Separator: identity.Pipe}, &auth.Session{Groups: []string{"a", "b"}, GroupList: "a,b"}, http.Header{"X-Groups": {"a|b"}}},
 		"a name of ours": {identity.Config{User: "Vary"}, alice, nil},
 	} {
 		got := http.Header{}

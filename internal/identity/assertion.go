@@ -62,8 +62,9 @@ func (a *signing) token(s *auth.Session, v visit.Visit) (string, error) {
 	if audience == "" {
 		return "", errors.New("the assertion has no audience, since the configuration does not name the host that was asked for; write one, as in: assertion { audience NAME }")
 	}
-	now, key := keys.now(), auth.NoteKey{Kind: string(a.Algorithm), From: v.Home(), For: audience}
-	if token, ok := s.Note(key, now); ok {
+	home, now := v.Home(), keys.now()
+	key := auth.CacheKey{Kind: string(a.Algorithm), From: home, For: audience}
+	if token, ok := s.Cached(key, now); ok {
 		return token, nil
 	}
 	proven := s.ProvenAt()
@@ -71,7 +72,7 @@ func (a *signing) token(s *auth.Session, v visit.Visit) (string, error) {
 		proven = s.Created
 	}
 	token, err := keys.Sign(a.Algorithm, said{
-		Issuer:   v.Issuer(),
+		Issuer:   visit.Issuer(home),
 		Subject:  s.UserID,
 		Audience: audience,
 		Expires:  now.Add(tokenLife).Unix(),
@@ -87,7 +88,7 @@ func (a *signing) token(s *auth.Session, v visit.Visit) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.Keep(key, token, now, tokenReuse)
+	s.Cache(key, token, now, tokenReuse)
 	return token, nil
 }
 

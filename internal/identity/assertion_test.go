@@ -189,7 +189,7 @@ func TestJW12SitesDoNotShareTokens(t *testing.T) {
 		for _, origin := range []string{wiki, mail} {
 			for _, portal := range []string{"", "https://auth.example.test"} {
 				v := visit.Visit{Origin: origin, Site: origin, Portal: portal}
-				sites = append(sites, site{asserting(t, keys, identity.Assertion{Algorithm: a}), v, [3]string{string(a), v.Issuer(), origin}})
+				sites = append(sites, site{asserting(t, keys, identity.Assertion{Algorithm: a}), v, [3]string{string(a), visit.Issuer(v.Home()), origin}})
 			}
 		}
 	}
@@ -389,19 +389,32 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// The warm path signs nothing and allocates what the headers without it do.
-func TestAssertionIsCheapWhenWarm(t *testing.T) {
+// The warm path signs nothing and joins nothing, and allocates what the plain headers do: one array, also for a whole answer.
+func TestTellingIsCheapWhenWarm(t *testing.T) {
 	keys, _ := keysAt(middle)
 	count := func(told *identity.Teller) float64 {
-		s, r, v := &auth.Session{Name: "alice"}, request(http.Header{}), at(wiki)
+		s, r, v := &auth.Session{Name: "alice", Groups: []string{"admins", "staff"}}, request(http.Header{}), at(wiki)
 		return testing.AllocsPerRun(100, func() {
 			if err := told.Tell(r, s, v); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
-	without, with := count(teller(t, identity.Defaults)), count(asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA}))
-	if with > without {
-		t.Errorf("got %v allocations, %v without the token", with, without)
+	plain := count(teller(t, identity.Defaults))
+	for name, told := range map[string]*identity.Teller{
+		"the token": asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA}),
+		"pipes":     teller(t, preset(t, "jenkins")),
+	} {
+		if n := count(told); n > plain {
+			t.Errorf("with %s: got %v allocations, %v without", name, n, plain)
+		}
+	}
+	told, answer := teller(t, identity.Defaults), http.Header{}
+	if n := testing.AllocsPerRun(100, func() {
+		if err := told.Answer(answer, http.Header{}, alice, visit.Visit{}); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 1 {
+		t.Errorf("an answer: got %v allocations, want 1", n)
 	}
 }

@@ -2,12 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package identity is what the application is told: who the visitor is, in four request headers and, where a site wants it, in a signed
-// token (assertion.go, keys.go), and nothing else that would pass for such a statement. Half of the applications that read these headers do not ask who sent them, so taking away what the client sent is
-// as much the work as adding ours, and it happens on every request that goes on, signed in or not.
+// token (assertion.go, keys.go), and nothing else that would pass for such a statement.
+//
+// Half of the applications that read these headers do not ask who sent them, so taking away what the client sent is as much the work as
+// adding ours, and it happens on every request that goes on, signed in or not.
 //
 // Teller.Tell does all of it to a request, in one place, so that no path to the application can do half. GuardResponse is the way
 // back: the application cannot plant, replace or clear our cookies. The package does not decide who may pass, and between requests it
-// keeps a token with the session that it is of, and nothing else. names.go says which headers are taken away and which are left alone, and why.
+// keeps nothing but texts with the session that they are made of. names.go says which headers are taken away and which are left alone,
+// and why.
 package identity
 
 import (
@@ -15,6 +18,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"strings"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -41,9 +46,21 @@ const (
 // Defaults are the names that most applications with a switch for it read.
 var Defaults = Config{User: "Remote-User", Name: "Remote-Name", Email: "Remote-Email", Groups: "Remote-Groups"}
 
+// What the application can be told, as indices of headers.
+const (
+	user = iota
+	fullName
+	email
+	groups
+	token // where there is an Assertion
+)
+
+// headers holds something for each header of ours.
+type headers [token + 1]string
+
 // Teller tells the application who the visitor is. It is safe for many goroutines.
 type Teller struct {
-	names     [5]string // canonical; user, name, email, groups, and the token where there is one
+	names     headers // canonical; empty: it is not sent
 	separator Separator
 	assertion *signing // nil: no token
 	claims
@@ -53,7 +70,7 @@ type Teller struct {
 // otherwise: one with anything but letters, digits and hyphens, one that frames or routes the message, and two names that some
 // application would take for the same.
 func New(c Config) (*Teller, error) {
-	t := &Teller{names: [5]string{c.User, c.Name, c.Email, c.Groups}, separator: c.Separator}
+	t := &Teller{names: headers{user: c.User, fullName: c.Name, email: c.Email, groups: c.Groups}, separator: c.Separator}
 	seen := map[string]string{}
 	for i, name := range t.names {
 		if name == "" {
@@ -76,7 +93,7 @@ func New(c Config) (*Teller, error) {
 // With returns a Teller that sends a signed token too. keys is asked on each request.
 func (t *Teller) With(a Assertion, keys func() (*Keys, error)) *Teller {
 	with := *t
-	with.assertion, with.names[4] = &signing{a, keys}, AssertionHeader
+	with.assertion, with.names[token] = &signing{a, keys}, AssertionHeader
 	return &with
 }
 
@@ -91,19 +108,17 @@ func (t *Teller) With(a Assertion, keys func() (*Keys, error)) *Teller {
 // requests shared would carry one person's name into the other's request (CVE-2026-71326 in a peer).
 //
 // A value with a control character is left out. None should exist, but one with a line break would be a header of its own.
-func (t *Teller) Tell(r *http.Request, s *auth.Session, v visit.Visit) (err error) {
+func (t *Teller) Tell(r *http.Request, s *auth.Session, v visit.Visit) error {
 	t.Strip(r)
 	if s == nil {
 		return nil
 	}
-	values := &[...]string{s.Name, s.FullName, s.Email, t.groups(s), ""}
-	if t.assertion != nil {
-		if values[4], err = t.assertion.token(s, v); err != nil {
-			return err
-		}
+	values, err := t.values(s, v)
+	if err != nil {
+		return err
 	}
 	for i, name := range t.names {
-		if name != "" && sendable(values[i]) {
+		if name != "" && values[i] != "" {
 			r.Header[name] = values[i : i+1 : i+1]
 		}
 	}
@@ -123,13 +138,40 @@ func (t *Teller) Strip(r *http.Request) {
 	dropTrailers(r)
 }
 
-// groups is a list that the session has ready: nothing is put together for a request.
-func (t *Teller) groups(s *auth.Session) string {
-	if t.separator == Pipe {
-		return s.PipedList
+// values is what there is to tell of a session, nil for nobody's. What cannot stand in a header is empty.
+func (t *Teller) values(s *auth.Session, v visit.Visit) (values headers, err error) {
+	if s == nil {
+		return values, nil
 	}
-	return s.GroupList
+	values = headers{user: s.Name, fullName: s.FullName, email: s.Email, groups: t.groups(s)}
+	if t.assertion != nil {
+		if values[token], err = t.assertion.token(s, v); err != nil {
+			return headers{}, err
+		}
+	}
+	for i, value := range values {
+		if !sendable(value) {
+			values[i] = ""
+		}
+	}
+	return values, nil
 }
+
+// groups is the list as the application splits it, put together once for each snapshot of a session.
+func (t *Teller) groups(s *auth.Session) string {
+	if t.separator == Comma {
+		return s.GroupList
+	}
+	key := auth.CacheKey{Kind: "groups", For: pipe}
+	list, ok := s.Cached(key, time.Time{})
+	if !ok {
+		list = strings.Join(s.Groups, pipe)
+		s.CacheForGood(key, list)
+	}
+	return list
+}
+
+const pipe = "|"
 
 // Answer writes what Tell would make of the visitor's headers into the header of the answer to a proxy that asked about a request, and
 // that serves the application itself (forward-auth). It is complete as the header of an answer without a body.
@@ -140,47 +182,36 @@ func (t *Teller) groups(s *auth.Session) string {
 // the place of the visitor's (ID-12). No cache may keep any of it for another visitor or another request (FA-13).
 //
 // An error is the one of Tell, with nothing written.
-func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session, v visit.Visit) (err error) {
-	token := ""
-	if t.assertion != nil && s != nil {
-		if token, err = t.assertion.token(s, v); err != nil {
-			return err
-		}
+func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session, v visit.Visit) error {
+	values, err := t.values(s, v)
+	if err != nil {
+		return err
 	}
-	if s == nil {
-		s = nobody
-	}
-	values := &[...]string{
-		s.Name, s.FullName, s.Email, t.groups(s), token,
-		visit.OtherCookies(visitor), "no-store", "Cookie, Authorization", "0",
-	}
+	// Each answer has its own, as in Tell, and all of it at once.
+	own := &struct {
+		values                        headers
+		cookie, caching, vary, length [1]string
+	}{values, [1]string{visit.OtherCookies(visitor)}, [1]string{"no-store"}, [1]string{"Cookie, Authorization"}, [1]string{"0"}}
 	for i, name := range t.names {
-		if name == "" {
-			continue
+		if name != "" {
+			answer[name] = own.values[i : i+1 : i+1]
 		}
-		if !sendable(values[i]) {
-			values[i] = ""
-		}
-		answer[name] = values[i : i+1 : i+1]
 	}
-	for i, name := range [...]string{"Cookie", "Cache-Control", "Vary", "Content-Length"} {
-		i += len(t.names)
-		answer[name] = values[i : i+1 : i+1]
-	}
+	answer["Cookie"] = own.cookie[:]
+	answer["Cache-Control"] = own.caching[:]
+	answer["Vary"] = own.vary[:]
+	answer["Content-Length"] = own.length[:]
 	return nil
 }
 
-// nobody is who a request is from that a rule skips.
-var nobody = new(auth.Session)
-
-// sendable tells whether there is a value and it can stand in a header (RFC 9110 §5.5).
+// sendable tells whether a value can stand in a header (RFC 9110 §5.5).
 func sendable(value string) bool {
 	for i := range len(value) {
 		if value[i] < ' ' || value[i] == 0x7f {
 			return false
 		}
 	}
-	return value != ""
+	return true
 }
 
 func checkName(name string) error {

@@ -19,7 +19,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
-var alice = &auth.Session{Name: "alice", FullName: "Alice Añez", Email: "alice@example.test", Groups: []string{"admins", "staff"}, GroupList: "admins,staff", PipedList: "admins|staff"}
+var alice = &auth.Session{Name: "alice", FullName: "Alice Añez", Email: "alice@example.test", Groups: []string{"admins", "staff"}, GroupList: "admins,staff"}
 
 func teller(t testing.TB, c identity.Config) *identity.Teller {
 	t.Helper()

@@ -63,7 +63,7 @@ func TestTellRemovesTheHeadersOfEveryPreset(t *testing.T) {
 }
 
 func TestTellJoinsGroupsAsThePresetSays(t *testing.T) {
-	s := &auth.Session{Name: "alice", FullName: "Alice", Email: "alice@example.test", GroupList: "admins,staff", PipedList: "admins|staff"}
+	s := &auth.Session{Name: "alice", FullName: "Alice", Email: "alice@example.test", Groups: []string{"admins", "staff"}, GroupList: "admins,staff"}
 	for name, want := range map[string]http.Header{
 		"grafana": {"X-Webauth-User": {"alice"}, "X-Webauth-Name": {"Alice"}, "X-Webauth-Email": {"alice@example.test"}, "X-Webauth-Groups": {"admins,staff"}},
 		"jenkins": {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
 
@@ -33,7 +34,7 @@ func keySet(q *request) {
 // discovery tells a verifier where the keys are. The issuer is what the configuration calls this host, and never what the request does
 // (RE-1): where that is not known there is no document.
 func discovery(q *request) {
-	issuer := q.visit.Issuer()
+	issuer := visit.Issuer(q.visit.Home())
 	if issuer == "" {
 		q.notFound()
 		return

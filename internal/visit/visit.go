@@ -63,10 +63,11 @@ type Visit struct {
 // Home is the origin of the pages where people sign in for this visit; empty where it is not known.
 func (v Visit) Home() string { return cmp.Or(v.Portal, v.Site) }
 
-// Issuer names us in what we sign for this visit, and the keys and the discovery document stand under it. Empty: it is not known.
-func (v Visit) Issuer() string {
-	if home := v.Home(); home != "" {
-		return home + strings.TrimSuffix(Prefix, "/")
+// Issuer names us in what we sign where people sign in at home, see Visit.Home, and the keys and the discovery document stand under it.
+// It depends on nothing else. Empty: it is not known.
+func Issuer(home string) string {
+	if home == "" {
+		return ""
 	}
-	return ""
+	return home + strings.TrimSuffix(Prefix, "/")
 }
