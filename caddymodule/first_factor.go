@@ -102,11 +102,8 @@ func (f *FirstFactor) provision(protect []*Protected) error {
 
 // visit adds to a visit whom the handler in front has named. It names them on this site alone, so the site has a sign-in of its own beside
 // a central portal, and is none.
-func (f *FirstFactor) visit(v visit.Visit, named, portal string) visit.Visit {
-	v.Vouched, v.Portal, v.Domain = named, "", ""
-	if v.Site == portal {
-		v.Site = ""
-	}
+func (f *FirstFactor) visit(v visit.Visit, named string) visit.Visit {
+	v.Vouched, v.Portal, v.AtPortal, v.Domain = named, "", false, ""
 	return v
 }
 

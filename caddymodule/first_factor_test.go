@@ -112,9 +112,9 @@ func TestFirstFactorNeedsAVerifiedCertificate(t *testing.T) {
 func TestFirstFactorIsForOneSite(t *testing.T) {
 	f := new(FirstFactor)
 	const portal = "https://auth.example.com"
-	for site, want := range map[string]string{"https://app.example.com": "https://app.example.com", portal: "", "": ""} {
-		v := f.visit(visit.Visit{Host: "app.example.com", Site: site, Portal: portal, Domain: "example.com"}, "alice", portal)
-		if v.Vouched != "alice" || v.Portal != "" || v.Domain != "" || v.Site != want || v.Host != "app.example.com" {
+	for _, site := range []string{"https://app.example.com", portal, ""} {
+		v := f.visit(visit.Visit{Host: "app.example.com", Site: site, Portal: portal, AtPortal: site == portal, Domain: "example.com"}, "alice")
+		if v.Vouched != "alice" || v.Portal != "" || v.AtPortal || v.Domain != "" || v.Site != site || v.Host != "app.example.com" {
 			t.Errorf("%q: got %+v", site, v)
 		}
 	}

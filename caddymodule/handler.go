@@ -177,7 +177,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	v = h.app.locate(v, h.origins(), r.Host)
 	if h.FirstFactor != nil {
-		v = h.FirstFactor.visit(v, vouched, h.app.Portal)
+		v = h.FirstFactor.visit(v, vouched)
 	}
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
 		vars[passedVar] = passage{s}

@@ -228,10 +228,10 @@ type hostOrigins struct {
 	elsewhere        map[string]bool // hosts that a route without a handler of ours names: a pattern does not mean them
 }
 
-// wildcard is a pattern of hosts and how those are reached.
+// wildcard is a pattern of hosts: one label, and the rest of the authority, with a port if it is not the usual one.
 type wildcard struct {
-	pattern string
-	at      listener
+	tail     string
+	loopback bool // of plain HTTP on this machine
 }
 
 // hostOrigins are those of one handler; of nil those of all.
@@ -278,7 +278,15 @@ func (o *hostOrigins) add(g guarded) {
 		o.secure[g.at.authority(host)] = g.at.origin(host)
 	}
 	for _, p := range g.patterns {
-		o.wild = append(o.wild, wildcard{p, g.at})
+		base := p[len("*."):]
+		if !g.at.plain {
+			o.wild = append(o.wild, wildcard{tail: "." + g.at.authority(base)})
+			continue
+		}
+		o.wild = append(o.wild, wildcard{tail: "." + base}) // through a proxy that ends TLS
+		if isLoopbackHost(base) {
+			o.wild = append(o.wild, wildcard{tail: "." + g.at.authority(base), loopback: true})
+		}
 	}
 }
 
@@ -294,26 +302,22 @@ func (o hostOrigins) of(host string, t visit.Transport) string {
 	return ""
 }
 
-// site is of, and for a host within a pattern of the configuration the address that it has there.
-func (o hostOrigins) site(host string, t visit.Transport) string {
-	if known := o.of(host, t); known != "" || t == visit.Exposed {
-		return known
-	}
-	host = strings.ToLower(host)
-	name := visit.HostName(host)
-	if o.elsewhere[name] || t == visit.Loopback && !isLoopbackHost(name) {
+// within is the address of a host for which there is only a pattern: what the client asked for.
+func (o hostOrigins) within(host string, t visit.Transport) string {
+	if len(o.wild) == 0 || t == visit.Exposed {
 		return ""
 	}
-	if t == visit.Secure {
-		host = strings.TrimSuffix(host, ":443")
+	authority, scheme := strings.TrimSuffix(strings.ToLower(host), ":443"), "https://"
+	if t == visit.Loopback {
+		authority, scheme = strings.TrimSuffix(strings.ToLower(host), ":80"), "http://"
+	}
+	if o.elsewhere[visit.HostName(authority)] || t == visit.Loopback && !isLoopbackHost(authority) {
+		return ""
 	}
 	for _, w := range o.wild {
-		at := w.at
-		if at.plain && t == visit.Secure {
-			at = listener{usual: caddyhttp.DefaultHTTPSPort} // through a proxy that ends TLS
-		}
-		if at.plain == (t == visit.Loopback) && matchesWildcard(w.pattern, name) && at.authority(name) == host {
-			return at.origin(name)
+		label, ok := strings.CutSuffix(authority, w.tail)
+		if ok && w.loopback == (t == visit.Loopback) && label != "" && visit.HostName(label) == label && !strings.ContainsAny(label, ".:[") {
+			return scheme + authority
 		}
 	}
 	return ""

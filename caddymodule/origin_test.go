@@ -102,7 +102,7 @@ func TestSitesOfAPattern(t *testing.T) {
 		}
 		origins := app.guardedSites()[0].handler.origins()
 		for host, want := range c.want {
-			if got := origins.site(host, visit.Secure); got != want {
+			if got := origins.within(host, visit.Secure); got != want {
 				t.Errorf("%s, %s: got %q, want %q", name, host, got, want)
 			}
 			if got := origins.of(host, visit.Secure); got != "" {

@@ -114,11 +114,10 @@ func (a *App) knowsSite(origin string) (site server.OtherSite) {
 	if scheme == "http" {
 		t = visit.Loopback
 	}
-	if !ok || a.known().site(authority, t) != origin {
+	site.Named = ok && a.known().of(authority, t) == origin
+	if site.Known = site.Named || ok && a.known().within(authority, t) == origin; !site.Known {
 		return site
 	}
-	site.Known = true
-	site.Named = a.known().of(authority, t) == origin
 	site.Shares = a.CookieDomain != "" && t == visit.Secure && within(visit.HostName(authority), a.CookieDomain)
 	return site
 }
@@ -126,7 +125,9 @@ func (a *App) knowsSite(origin string) (site server.OtherSite) {
 // locate adds to a visit what the configuration says of its host.
 func (a *App) locate(v visit.Visit, here hostOrigins, host string) visit.Visit {
 	v.Origin = here.of(host, v.Transport)
-	v.Site = here.site(host, v.Transport)
+	if v.Site = v.Origin; v.Site == "" {
+		v.Site = here.within(host, v.Transport)
+	}
 	switch {
 	case a.Portal == "":
 		return v
@@ -140,7 +141,7 @@ func (a *App) locate(v visit.Visit, here hostOrigins, host string) visit.Visit {
 	if a.CookieDomain != "" && v.Transport == visit.Secure && within(v.Host, a.CookieDomain) {
 		v.Domain = a.CookieDomain
 	}
-	if v.Site != a.Portal {
+	if v.AtPortal = v.Site == a.Portal; !v.AtPortal {
 		v.Portal = a.Portal
 	}
 	return v

@@ -90,7 +90,7 @@ func TestVisitsOfSites(t *testing.T) {
 		"elsewhere.test":        {},
 	} {
 		got := app.locate(visit.Visit{Host: visit.HostName(host), Transport: visit.Secure}, app.known(), host)
-		if got.Site != want.Site || got.Domain != want.Domain || got.Portal != want.Portal {
+		if got.AtPortal != (host == "auth.example.com") || got.Site != want.Site || got.Domain != want.Domain || got.Portal != want.Portal {
 			t.Errorf("%s: got site %q, domain %q, portal %q; want %+v", host, got.Site, got.Domain, got.Portal, want)
 		}
 	}

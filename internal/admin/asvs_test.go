@@ -93,13 +93,13 @@ func TestASVS7_4_5OperatorEndsSessions(t *testing.T) {
 	first, second, third := alice.EnterPassword(t).Session, alice.EnterPassword(t).Session, alice.EnterPassword(t).Session
 	bob.Keep(bob.EnterPassword(t))
 	alive := func(value string) bool {
-		_, err := b.Session(t.Context(), "", value)
+		_, err := b.Session(t.Context(), auth.Asker{}, value)
 		if err != nil && auth.KindOf(err) != auth.NotSignedIn {
 			t.Fatal(err)
 		}
 		return err == nil
 	}
-	x, err := b.Session(t.Context(), "", second)
+	x, err := b.Session(t.Context(), auth.Asker{}, second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ package attack
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -195,14 +196,31 @@ https://retry.test:PORT {
 	}
 }
 `))
-	p, b := h.add(t, "alice"), visitor(t, "https://"+tls)
-	b.Header.Set("Host", "app.test")
-	b.typePassword(p)
-	b.enroll(p)
-	cookie := "Cookie: " + b.Cookies.String() + "; theirs=1"
+	p := h.add(t, "alice")
+	in := func(host string) string { // a session is for one host
+		b := visitor(t, "https://"+tls)
+		b.Header.Set("Host", host)
+		if p.Secret == nil {
+			b.typePassword(p)
+			b.enroll(p)
+		} else {
+			b.signIn(p)
+		}
+		return "Cookie: " + b.Cookies.String() + "; theirs=1"
+	}
+	cookies := map[string]string{}
+	for _, host := range []string{"app.test", "invoked.test", "twice.test", "errors.test", "files.test", "retry.test"} {
+		cookies[host] = in(host)
+	}
+	cookies["guardederrors.test"] = cookies["app.test"] // nobody can sign in there
+	const cookie = "Cookie: of the host"
 	get := func(host, target string, lines ...string) (wiretest.Response, []wiretest.Request) {
 		t.Helper()
 		var r wiretest.Response
+		lines = slices.Clone(lines)
+		for i := range lines {
+			lines[i] = strings.Replace(lines[i], cookie, cookies[host], 1)
+		}
 		got := reached(app, func() {
 			r = raw(t, tls, secure(host), append([]string{"GET " + target + " HTTP/1.1", "Host: " + host, "Accept: text/html", "Remote-User: root", "Remote_User: root", "X-Forwarded-User: root"}, lines...)...)
 		})

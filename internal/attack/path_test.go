@@ -30,8 +30,8 @@ type town struct {
 	*house
 	app          *wiretest.Upstream
 	plain, tls   string // addresses
-	alice        *browser
-	cookie       string // header line with alice's session
+	alice        *person
+	cookies      map[string]string // header lines with alice's sessions, by host
 	files        string
 	administered string // header line with the session of somebody in the group admins
 }
@@ -144,10 +144,39 @@ https://:PORT {
 }
 `)
 	w.house = begin(t, "", "", sites)
-	_, w.alice = w.joined(t, "https://"+w.tls, "alice")
-	_, boss := w.joined(t, "https://"+w.tls, "boss", "admins")
-	w.cookie, w.administered = "Cookie: "+w.alice.Cookies.String(), "Cookie: "+boss.Cookies.String()
+	w.cookies = map[string]string{}
+	w.alice = w.add(t, "alice")
+	boss := w.visitorAt(t, "app.test")
+	admin := w.add(t, "boss", "admins")
+	boss.typePassword(admin)
+	boss.enroll(admin)
+	w.administered = "Cookie: " + boss.Cookies.String()
 	return w
+}
+
+func (w *town) visitorAt(t *testing.T, host string) *browser {
+	b := visitor(t, "https://"+w.tls)
+	b.Header.Set("Host", host)
+	return b
+}
+
+// at is a header line with a session of alice's at a host, however that is spelled: a session is for one host, and one for another would
+// be refused for that alone.
+func (w *town) at(t *testing.T, host string) string {
+	t.Helper()
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	name = strings.TrimRight(name, ".")
+	if w.cookies[name] == "" {
+		b := w.visitorAt(t, name)
+		if w.alice.Secret == nil {
+			b.typePassword(w.alice)
+			b.enroll(w.alice)
+		} else {
+			b.signIn(w.alice)
+		}
+		w.cookies[name] = "Cookie: " + b.Cookies.String()
+	}
+	return w.cookies[name]
 }
 
 // get asks a site over TLS with this name in the greeting and in the Host line.
@@ -199,7 +228,7 @@ func TestPathsAndHosts(t *testing.T) {
 		})
 		// Somebody signed in who is not in the group comes to none of the readings of /admin.
 		for _, target := range []string{"/public/../admin", "/x/..%2fadmin", "/admin;x", "/ADMIN/x", `/x\..\admin`, "//admin/x", "/x#/../admin"} {
-			w.wantKept(t, "alice, "+target, func() wiretest.Response { return w.get(t, "app.test", target, w.cookie) })
+			w.wantKept(t, "alice, "+target, func() wiretest.Response { return w.get(t, "app.test", target, w.at(t, "app.test")) })
 		}
 		w.wantPassed(t, "somebody in the group", "/admin/x", func() wiretest.Response { return w.get(t, "app.test", "/admin/x", w.administered) })
 	})
@@ -210,7 +239,7 @@ func TestPathsAndHosts(t *testing.T) {
 		}
 		w.wantPassed(t, "the other hosts", "/", func() wiretest.Response { return w.get(t, "x.Example.test", "/") })
 		for _, host := range []string{"h7.many.test", "H7.Many.Test", "h119.MANY.test:8443", "x.Wild.many.test"} {
-			w.wantKept(t, host, func() wiretest.Response { return w.get(t, host, "/", w.cookie) })
+			w.wantKept(t, host, func() wiretest.Response { return w.get(t, host, "/", w.at(t, host)) })
 		}
 	})
 
@@ -218,14 +247,14 @@ func TestPathsAndHosts(t *testing.T) {
 	t.Run("PC11HostWithADotAtTheEnd", func(t *testing.T) {
 		for _, host := range []string{"secret.test", "secret.test.", "SECRET.test.", "secret.test.:443", "secret.test..", "h7.many.test.", "a.b.example.test."} {
 			w.wantKept(t, host, func() wiretest.Response {
-				return raw(t, w.tls, secure("secret.test"), "GET / HTTP/1.1", "Host: "+host, w.cookie)
+				return raw(t, w.tls, secure("secret.test"), "GET / HTTP/1.1", "Host: "+host, w.at(t, host))
 			})
 		}
 	})
 
 	t.Run("PC13AbsoluteForm", func(t *testing.T) {
 		ask := func(target, host string) wiretest.Response {
-			return raw(t, w.tls, secure("app.test"), "GET "+target+" HTTP/1.1", "Host: "+host, "Accept: text/html", w.cookie)
+			return raw(t, w.tls, secure("app.test"), "GET "+target+" HTTP/1.1", "Host: "+host, "Accept: text/html", w.at(t, strings.Split(target, "/")[2]))
 		}
 		w.wantKept(t, "a secret host in the target", func() wiretest.Response { return ask("https://secret.test/", "app.test") })
 		w.wantKept(t, "a path of a group in the target", func() wiretest.Response { return ask("http://app.test/admin", "x.example.test") })
@@ -242,7 +271,7 @@ func TestPathsAndHosts(t *testing.T) {
 
 	t.Run("PC14NoHost", func(t *testing.T) {
 		for _, request := range []string{"GET /public/x HTTP/1.0", "GET /x HTTP/1.0", "GET /public/x HTTP/1.1"} {
-			w.wantKept(t, request, func() wiretest.Response { return raw(t, w.tls, secure("secret.test"), request, w.cookie) })
+			w.wantKept(t, request, func() wiretest.Response { return raw(t, w.tls, secure("secret.test"), request, w.at(t, "secret.test")) })
 		}
 	})
 
@@ -254,10 +283,10 @@ func TestPathsAndHosts(t *testing.T) {
 	t.Run("PC22NameInTheGreeting", func(t *testing.T) {
 		for _, sni := range []string{"app.test", "x.example.test", "named.test"} {
 			w.wantKept(t, "greeting "+sni, func() wiretest.Response {
-				return raw(t, w.tls, secure(sni), "GET / HTTP/1.1", "Host: secret.test", w.cookie)
+				return raw(t, w.tls, secure(sni), "GET / HTTP/1.1", "Host: secret.test", w.at(t, "secret.test"))
 			})
 			w.wantKept(t, "greeting "+sni, func() wiretest.Response {
-				return raw(t, w.tls, secure(sni), "GET /admin HTTP/1.1", "Host: app.test", w.cookie)
+				return raw(t, w.tls, secure(sni), "GET /admin HTTP/1.1", "Host: app.test", w.at(t, "app.test"))
 			})
 		}
 	})
@@ -282,7 +311,7 @@ func TestPathsAndHosts(t *testing.T) {
 	t.Run("F7PathInAHeader", func(t *testing.T) {
 		for _, header := range []string{"X-Original-URL: /admin", "x-rewrite-url: /admin", "X-Original-Url: \t/admin", "X_Original_URL: /admin", "X.Rewrite.URL: /admin"} {
 			w.wantNoOtherPath(t, header, func() wiretest.Response { return w.get(t, "app.test", "/public/x", header) })
-			w.wantNoOtherPath(t, header, func() wiretest.Response { return w.get(t, "app.test", "/x", header, w.cookie) })
+			w.wantNoOtherPath(t, header, func() wiretest.Response { return w.get(t, "app.test", "/x", header, w.at(t, "app.test")) })
 		}
 	})
 }
@@ -305,7 +334,8 @@ func pseudoHeaders(t *testing.T, w *town) {
 		t.Helper()
 		return wiretest.H2(t, w.tls, secure("app.test")).Do(fields, nil, nil)
 	}
-	cookie := [2]string{"cookie", w.alice.Cookies.String()}
+	of := func(host string) [2]string { return [2]string{"cookie", strings.TrimPrefix(w.at(t, host), "Cookie: ")} }
+	cookie, secret := of("app.test"), of("secret.test")
 	// One host, whatever else the client writes.
 	for _, got := range reached(w.app, func() { ask(h2("app.test", "/x", cookie, [2]string{"host", "secret.test"})) }) {
 		if host := got.Values("Host"); len(host) != 1 || host[0] != "app.test" {
@@ -313,16 +343,16 @@ func pseudoHeaders(t *testing.T, w *town) {
 		}
 	}
 	w.wantKept(t, "a secret host beside another", func() wiretest.Response {
-		return ask(h2("secret.test", "/", cookie, [2]string{"host", "app.test"}))
+		return ask(h2("secret.test", "/", secret, [2]string{"host", "app.test"}))
 	})
 	w.wantKept(t, "a secret host only in the header", func() wiretest.Response {
-		return ask(h2("", "/", cookie, [2]string{"host", "secret.test"}))
+		return ask(h2("", "/", secret, [2]string{"host", "secret.test"}))
 	})
 	for what, fields := range map[string][][2]string{
 		"no host":                     h2("", "/public/x", cookie),
 		"a host that is none":         h2("app.test%00.evil", "/public/x", cookie),
 		"user information":            h2("x@app.test", "/public/x", cookie),
-		"two authorities":             append([][2]string{{":authority", "app.test"}}, h2("secret.test", "/public/x", cookie)...),
+		"two authorities":             append([][2]string{{":authority", "app.test"}}, h2("secret.test", "/public/x", secret)...),
 		"a path without a slash":      h2("app.test", "public/x", cookie),
 		"a star":                      h2("app.test", "*", cookie),
 		"an address for a path":       h2("app.test", "https://secret.test/admin", cookie),
@@ -372,10 +402,10 @@ func rewrites(t *testing.T, w *town) {
 		kept("strip.test", target)
 	}
 	for _, target := range []string{"/app/admin", "/app/admin/x", "/app/ADMIN", "/app/x/../admin", "/app%2fadmin", "/app//admin", "/app/..%2fadmin"} {
-		kept("prefix.test", target, w.cookie)
-		kept("strip.test", target, w.cookie)
+		kept("prefix.test", target, w.at(t, "app.test")) // nobody can sign in at that one
+		kept("strip.test", target, w.at(t, "strip.test"))
 	}
-	kept("strip.test", "/admin", w.cookie)
+	kept("strip.test", "/admin", w.at(t, "strip.test"))
 	passed("prefix.test", "/app/public/x", "/public/x")
 	passed("strip.test", "/app/public/x", "/public/x")
 	passed("strip.test", "/public/x", "/public/x")
@@ -409,14 +439,14 @@ func methods(t *testing.T, w *town) {
 	w.wantPassed(t, "GET", "/x", func() wiretest.Response { return w.get(t, "methods.test", "/x") })
 	for method, want := range map[string]int{"CONNECT": 405, "TRACE": 405, "trace": 405} {
 		target := map[bool]string{true: "methods.test:443", false: "/x"}[method == "CONNECT"]
-		r := raw(t, w.tls, secure("methods.test"), method+" "+target+" HTTP/1.1", "Host: methods.test", w.cookie)
+		r := raw(t, w.tls, secure("methods.test"), method+" "+target+" HTTP/1.1", "Host: methods.test", w.at(t, "methods.test"))
 		if r.Status != want && r.Status != 400 {
 			t.Errorf("%s: got %d, want %d", method, r.Status, want)
 		}
 	}
 	for _, method := range []string{"post", "Patch", "dELETE"} {
 		w.wantKept(t, "alice, "+method, func() wiretest.Response {
-			return raw(t, w.tls, secure("methods.test"), method+" /x HTTP/1.1", "Host: methods.test", w.cookie)
+			return raw(t, w.tls, secure("methods.test"), method+" /x HTTP/1.1", "Host: methods.test", w.at(t, "methods.test"))
 		})
 	}
 	// A preflight is a request like any other.
@@ -437,7 +467,7 @@ func queries(t *testing.T, w *town) {
 	// What the rule cannot read, the application may.
 	for _, query := range []string{"action=delete", "a=1&action=delete", "action=delete&a;b", "action=delete&%zz", "a;action=delete", "%61ction=delete",
 		"action=%64elete", "action=list&action=delete", strings.Repeat("a=1&", 11000) + "action=delete"} {
-		kept(query, w.cookie)
+		kept(query, w.at(t, "query.test"))
 	}
-	w.wantPassed(t, "a harmless query", "/?action=list", func() wiretest.Response { return w.get(t, "query.test", "/?action=list", w.cookie) })
+	w.wantPassed(t, "a harmless query", "/?action=list", func() wiretest.Response { return w.get(t, "query.test", "/?action=list", w.at(t, "query.test")) })
 }

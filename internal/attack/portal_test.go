@@ -403,6 +403,18 @@ func TestPortal(t *testing.T) {
 		}
 	})
 
+	// The challenge of no cookie would be right in every browser that was not here before.
+	t.Run("CS1AChallengeOfNoCookie", func(t *testing.T) {
+		w := o.window(t)
+		w.visit("auth.example.com", "/")
+		w.signIn(alice)
+		none := "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU" // SHA-256 of nothing
+		w.send("GET", "/_nightlatch/continue?"+url.Values{"site": {"https://app.example.net:" + o.port}, "return_to": {"/"}, "challenge": {none}}.Encode(), nil)
+		if w.At.Status != http.StatusBadRequest {
+			t.Errorf("got %v", w.Unexpected("a code"))
+		}
+	})
+
 	t.Run("OnlyWhereItBelongs", func(t *testing.T) {
 		w := o.window(t)
 		for _, path := range []string{"/_nightlatch/continue", "/_nightlatch/hand-over"} {

@@ -90,7 +90,7 @@ func TestSessions(t *testing.T) {
 		b.enroll(p)
 		return p, b
 	}
-	_, hers := enroll(t, "alice")
+	alice, hers := enroll(t, "alice")
 	session := hers.session()
 	if r := s.at(t, "app.test", "__Host-nightlatch="+session); user(r) != "alice" {
 		t.Fatalf("alice is not in: %d %s", r.Status, r.Body)
@@ -181,16 +181,25 @@ func TestSessions(t *testing.T) {
 
 	t.Run("SE24LevelAndGroupsOfEachHost", func(t *testing.T) {
 		bob := s.add(t, "bob")
-		lax := s.on(t, "lax.test")
+		lax, strict := s.on(t, "lax.test"), s.on(t, "app.test")
 		lax.typePassword(bob)
 		cookie := "__Host-nightlatch=" + lax.session()
 		if r := s.at(t, "lax.test", cookie); user(r) != "bob" {
 			t.Errorf("the lax site: got %d", r.Status)
 		}
-		if r := s.at(t, "app.test", cookie); !strings.HasPrefix(location(r), "/_nightlatch/two-factor/enable") {
+		// A session works at its own host, and nowhere else.
+		for _, elsewhere := range []string{"app.test", "admins.test"} {
+			if r := s.at(t, elsewhere, cookie); !strings.HasPrefix(location(r), "/_nightlatch/sign-in") {
+				t.Errorf("the cookie of the lax site at %s: got %d to %q, want to be led to sign in", elsewhere, r.Status, location(r))
+			}
+		}
+		strict.typePassword(bob)
+		if r := s.at(t, "app.test", "__Host-nightlatch="+strict.session()); !strings.HasPrefix(location(r), "/_nightlatch/two-factor/enable") {
 			t.Errorf("the strict site with a password: got %d to %q, want to be led to enroll", r.Status, location(r))
 		}
-		if r := s.at(t, "admins.test", "__Host-nightlatch="+session); r.Status != 403 {
+		admins := s.on(t, "admins.test")
+		admins.signIn(alice)
+		if r := s.at(t, "admins.test", "__Host-nightlatch="+admins.session()); r.Status != 403 {
 			t.Errorf("the admins' site for alice: got %d, want 403", r.Status)
 		}
 		// The cookie of plain HTTP on loopback and that of TLS are not one another.

@@ -22,8 +22,8 @@ type account struct {
 // ownSession is the session with which a person acts on their account. One that was handed over is none: what opens a single application
 // must not change what guards all of them.
 func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Session, error) {
-	x, err := s.Session(ctx, c.Host, value)
-	if err == nil && (x.Handed || !x.Fits(c.Vouched)) {
+	x, err := s.Session(ctx, c.asker(), value)
+	if err == nil && x.Handed {
 		err = errNotSignedIn
 	}
 	return x, err

@@ -57,7 +57,7 @@ func TestASVS7_5_1MF12MF13ChangesNeedFreshProofs(t *testing.T) {
 	alice.Add(t, byMail)
 	alice.Sudo(t)
 	detail := alice.Account(t)
-	s, err := b.Session(bg, "", alice.Session)
+	s, err := b.Session(bg, auth.Asker{}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestMF1MF13HalfASessionChangesNothing(t *testing.T) {
 			t.Errorf("%s with a password alone: %v, want that more is needed", name, err)
 		}
 	}
-	if s, err := b.Session(bg, "", alice.Session); err != nil || b.InSudo(s) || b.Complete(s) {
+	if s, err := b.Session(bg, auth.Asker{}, alice.Session); err != nil || b.InSudo(s) || b.Complete(s) {
 		t.Errorf("the session counts as complete: %v", err)
 	}
 }
@@ -162,14 +162,14 @@ func TestSudoTakesBothKinds(t *testing.T) {
 			pr = wantStep(t, pr, err, auth.StepDone, "the code")
 			wantSession(t, b, alice.Session, false, "ASVS 7.2.4: the ticket from before")
 			alice.Keep(pr)
-			s, err := b.Session(bg, "", alice.Session)
+			s, err := b.Session(bg, auth.Asker{}, alice.Session)
 			if err != nil || !b.InSudo(s) {
 				t.Fatalf("not in sudo mode: %v", err)
 			}
 			if !slices.ContainsFunc(s.Proofs, func(p auth.Proof) bool { return p.Method == m && p.At.Equal(b.Clock.Now()) }) {
 				t.Errorf("the methods are recorded, got %v", s.Proofs)
 			}
-			if o, err := b.Session(bg, "", beside.Session); err != nil || b.InSudo(o) {
+			if o, err := b.Session(bg, auth.Asker{}, beside.Session); err != nil || b.InSudo(o) {
 				t.Errorf("MF-15: another session of the same person is in sudo mode too: %v", err)
 			}
 			wantKind(t, b.RenameFactor(bg, beside.Client(), beside.Session, beside.Account(t).Factors[0].ID, "x"), auth.StepUpNeeded, "MF-15: in another session")
@@ -555,7 +555,7 @@ func TestStoryChangeEmail(t *testing.T) {
 			t.Errorf("ASVS 6.3.7: notice %d: %+v", i+1, m)
 		}
 	}
-	if s, err := b.Session(bg, "", alice.Session); err != nil || s.Email != "new@example.com" {
+	if s, err := b.Session(bg, auth.Asker{}, alice.Session); err != nil || s.Email != "new@example.com" {
 		t.Errorf("the session still has %q, %v", s.Email, err)
 	}
 	_, err = b.Link(bg, link)
@@ -630,7 +630,7 @@ func TestASVS7_5_2OwnSessions(t *testing.T) {
 	third.SignIn(t)
 	ids := func(p *authtest.Person) (list []string) {
 		t.Helper()
-		s, err := b.Session(bg, "", p.Session)
+		s, err := b.Session(bg, auth.Asker{}, p.Session)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func TestASVS6_3_4SameStrengthOnEveryPathway(t *testing.T) {
 		"Reenroll":          func() (auth.Progress, error) { return b.Reenroll(bg, thief, reset, alice.Password) },
 		"Setup":             func() (auth.Progress, error) { return b.Setup(bg, thief, reset, "mallory", newPassword) },
 		"TakeOver": func() (auth.Progress, error) {
-			return b.TakeOver(bg, thief, auth.TakenOver{Site: "https://app.example.com", Cookie: v, Code: v})
+			return b.TakeOver(bg, thief, auth.Arrival{Site: "https://app.example.com", Cookie: v, Code: v})
 		},
 		"Vouch": func() (auth.Progress, error) { return b.Vouch(bg, vouchedFor("alice"), auth.Vouching{Create: true}) },
 	}
@@ -84,7 +84,7 @@ func TestASVS6_3_4SameStrengthOnEveryPathway(t *testing.T) {
 		}
 		v = attempt()
 		for _, level := range []auth.Level{auth.LevelPassword, auth.LevelTwoFactor} {
-			if s, err := b.Session(bg, "", v); err == nil {
+			if s, err := b.Session(bg, auth.Asker{}, v); err == nil {
 				need := auth.Requirement{Level: level}
 				t.Errorf("MF-1: after %s the attempt is a session, verdict %v", name, need.Judge(s, b.Clock.Now()))
 			}
@@ -311,7 +311,7 @@ func TestASVS7_2_4TicketsRotate(t *testing.T) {
 		}
 		alice.Keep(pr)
 	})
-	if e, err := b.Session(bg, "", alice.Session); err != nil || !e.Expires.Before(b.Clock.Now().Add(12*time.Hour)) {
+	if e, err := b.Session(bg, auth.Asker{}, alice.Session); err != nil || !e.Expires.Before(b.Clock.Now().Add(12*time.Hour)) {
 		t.Errorf("SE-10: rotating has moved the end: %+v, %v", e, err)
 	}
 }

@@ -94,7 +94,7 @@ func TestCachedTextsGoWithTheSnapshot(t *testing.T) {
 	ticket, key := bob.EnterPassword(t).Session, auth.CacheKey{Kind: "token"}
 	session := func() *auth.Session {
 		t.Helper()
-		s, err := b.Session(t.Context(), "", ticket)
+		s, err := b.Session(t.Context(), auth.Asker{}, ticket)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func TestSE2SE5TicketsDieWithTheStepTheyWereFor(t *testing.T) {
 	if _, err := b.Attempt(t.Context(), first); auth.KindOf(err) != auth.AttemptGone {
 		t.Errorf("a copy of the ticket from before the second factor: %v", err)
 	}
-	if _, err := b.Session(t.Context(), "", first); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(t.Context(), auth.Asker{}, first); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("that copy as a session: %v", err)
 	}
 }
@@ -61,7 +61,7 @@ func TestSE6SigningOutOfASessionThatHasRunOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Clock.Move(-2 * time.Hour)
-	_, err := b.Session(t.Context(), "", alice.Session)
+	_, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "a session signed out after its end, when the clock goes back")
 }
 
@@ -72,15 +72,15 @@ func TestSE7EnrollingEndsOtherSessions(t *testing.T) {
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
 	other := alice.EnterPassword(t).Session
 	mine := alice.EnterPassword(t).Session
-	if _, err := b.Session(t.Context(), "", other); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, other); err != nil {
 		t.Fatal(err)
 	}
 	p, err := b.StepUp(t.Context(), authtest.Client, mine, twoFactor, "")
 	wantStep(t, p, err, auth.StepEnroll, "enrolling")
 	alice.Finish(t, p)
-	_, err = b.Session(t.Context(), "", other)
+	_, err = b.Session(t.Context(), auth.Asker{}, other)
 	wantKind(t, err, auth.NotSignedIn, "another session after the enrollment")
-	if s, err := b.Session(t.Context(), "", alice.Session); err != nil || twoFactor.Judge(s, b.Clock.Now()) != auth.Pass {
+	if s, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil || twoFactor.Judge(s, b.Clock.Now()) != auth.Pass {
 		t.Errorf("the session that enrolled: %v", err)
 	}
 }
@@ -95,7 +95,7 @@ func TestSE18SessionIDIsNoCredential(t *testing.T) {
 	if strings.Contains(alice.Session, list[0].ID) {
 		t.Error("the ticket shows the id")
 	}
-	if _, err := b.Session(t.Context(), "", list[0].ID); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(t.Context(), auth.Asker{}, list[0].ID); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("the id as a ticket: %v", err)
 	}
 }
@@ -253,7 +253,7 @@ func TestMF6NoSecondLevelWithoutAFactor(t *testing.T) {
 	p, err := b.StepUp(t.Context(), authtest.Client, session, twoFactor, "")
 	wantStep(t, p, err, auth.StepEnroll, "enrolling")
 	for range 3 {
-		s, err := b.Session(t.Context(), "", session)
+		s, err := b.Session(t.Context(), auth.Asker{}, session)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +330,7 @@ func TestMF15FreshnessIsPerSession(t *testing.T) {
 	b.Clock.Move(20 * time.Minute)
 	alice.SignIn(t)
 	need := auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10 * time.Minute}
-	s, err := b.Session(t.Context(), "", old)
+	s, err := b.Session(t.Context(), auth.Asker{}, old)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,11 +381,11 @@ func TestST18OneKeyForEachUse(t *testing.T) {
 	if _, err := b.Attempt(t.Context(), alice.Session); auth.KindOf(err) != auth.AttemptGone {
 		t.Errorf("a session's ticket as an attempt's: %v", err)
 	}
-	if _, err := b.Session(t.Context(), "", b.VisitorToken()); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(t.Context(), auth.Asker{}, b.VisitorToken()); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("an attempt's ticket as a session's: %v", err)
 	}
 	form := b.FormToken(alice.Session, "x")
-	if _, err := b.Session(t.Context(), "", form); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(t.Context(), auth.Asker{}, form); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("a form token as a session's ticket: %v", err)
 	}
 	if _, err := b.Link(t.Context(), form); auth.KindOf(err) != auth.LinkGone {
@@ -498,7 +498,7 @@ func TestDO8LongTickets(t *testing.T) {
 	b := authtest.New(t)
 	views, updates := b.Store.Views(), b.Store.Updates()
 	for _, value := range []string{strings.Repeat(".", 1<<20), strings.Repeat("A", 1<<20), strings.Repeat("A", 256), strings.Repeat("=", 257)} {
-		if _, err := b.Session(t.Context(), "", value); auth.KindOf(err) != auth.NotSignedIn {
+		if _, err := b.Session(t.Context(), auth.Asker{}, value); auth.KindOf(err) != auth.NotSignedIn {
 			t.Errorf("a ticket of %d bytes as a session: %v", len(value), err)
 		}
 		if _, err := b.Code(t.Context(), authtest.Client, value, auth.TOTP, "123456"); auth.KindOf(err) != auth.AttemptGone {

@@ -124,7 +124,7 @@ func TestMF16MF18ANewMailboxEndsWhatTheOldOneOpened(t *testing.T) {
 	m = b.Await(t, auth.MessageProve)
 	p, err = b.ConfirmAddress(bg, alice.Client(), p.Attempt, m.Code)
 	wantStep(t, p, err, auth.StepDone, "the new address")
-	if _, err := b.Session(bg, "", theirs); err == nil {
+	if _, err := b.Session(bg, auth.Asker{}, theirs); err == nil {
 		t.Error("ASVS 7.4.3: the session that was opened by the old mailbox goes on")
 	}
 	pr, err = b.SignIn(bg, thief, alice.Credentials())
@@ -277,14 +277,14 @@ func TestASVS8_3_2ANewAddressIsToldToApplicationsAtOnce(t *testing.T) {
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.com"})
 	elsewhereToo := alice.Session
 	alice.SignIn(t)
-	if s, err := b.Session(bg, "", elsewhereToo); err != nil || s.Email != "alice@example.com" {
+	if s, err := b.Session(bg, auth.Asker{}, elsewhereToo); err != nil || s.Email != "alice@example.com" {
 		t.Fatalf("before: %v", err)
 	}
 	pr, err := b.ChangeEmail(bg, alice.Client(), alice.Session, "new@example.com")
 	pr = wantStep(t, pr, err, auth.StepConfirmAddress, "a new address")
 	pr, err = b.ConfirmAddress(bg, alice.Client(), pr.Attempt, b.Await(t, auth.MessageProve).Code)
 	wantStep(t, pr, err, auth.StepDone, "its code")
-	if s, err := b.Session(bg, "", elsewhereToo); err != nil || s.Email != "new@example.com" {
+	if s, err := b.Session(bg, auth.Asker{}, elsewhereToo); err != nil || s.Email != "new@example.com" {
 		t.Errorf("the other session: %+v, %v", s, err)
 	}
 }
@@ -313,7 +313,7 @@ func TestBF19ARightPasswordIsNoFailure(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Forget(t, "guess/")
-	x, err := b.Session(bg, "", alice.Session)
+	x, err := b.Session(bg, auth.Asker{}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestMF16WhatWasProvenWithAFactorThatIsGone(t *testing.T) {
 			}
 		}
 	}
-	s, err := b.Session(bg, "", alice.Session)
+	s, err := b.Session(bg, auth.Asker{}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func TestMF16ProofsOfWhatIsGone(t *testing.T) {
 	if err := b.RemoveFactor(bg, alice.Client(), alice.Session, mailbox); err != nil {
 		t.Fatal(err)
 	}
-	s, err := b.Session(bg, "", alice.Session)
+	s, err := b.Session(bg, auth.Asker{}, alice.Session)
 	if err != nil || b.Complete(s) || twoFactor.Judge(s, b.Clock.Now()) != auth.ProveMore {
 		t.Errorf("a session that has proven nothing but the mailbox that is gone: %+v, %v", s.Proofs, err)
 	}
@@ -82,7 +82,7 @@ func TestMF16ProofsOfWhatIsGone(t *testing.T) {
 	pr = disable(t, b, alice)
 	pr, err = b.Code(bg, alice.Client(), pr.Attempt, auth.TOTP, alice.Code())
 	alice.Keep(wantStep(t, pr, err, auth.StepDone, "turning two factors off"))
-	if s, err = b.Session(bg, "", alice.Session); err != nil || len(s.Proofs) != 1 || s.Proofs[0].Method != auth.Password {
+	if s, err = b.Session(bg, auth.Asker{}, alice.Session); err != nil || len(s.Proofs) != 1 || s.Proofs[0].Method != auth.Password {
 		t.Errorf("the proofs after that: %+v, %v", s.Proofs, err)
 	}
 }
@@ -101,7 +101,7 @@ func TestMF10MF16ANewAddressEndsWhatTheOldOneOpened(t *testing.T) {
 		beside := *alice
 		beside.Trusted = ""
 		beside.SignIn(t)
-		if s, err := b.Session(bg, "", beside.Session); err != nil || s.Email != "alice@example.com" {
+		if s, err := b.Session(bg, auth.Asker{}, beside.Session); err != nil || s.Email != "alice@example.com" {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		half := beside.EnterPassword(t)
@@ -120,7 +120,7 @@ func TestMF10MF16ANewAddressEndsWhatTheOldOneOpened(t *testing.T) {
 			t.Errorf("codes by mail %t: a sign-in that was under way: %v", byMailbox, err)
 		}
 		for _, value := range []string{alice.Session, beside.Session} {
-			if s, err := b.Session(bg, "", value); err == nil && s.Email != "new@example.com" {
+			if s, err := b.Session(bg, auth.Asker{}, value); err == nil && s.Email != "new@example.com" {
 				t.Errorf("codes by mail %t: a session tells the address %s", byMailbox, s.Email)
 			}
 		}

@@ -373,7 +373,7 @@ func TestMF12FirstFactorByMail(t *testing.T) {
 	pr, err = b.ConfirmEnrollment(ctx, alice.Client(), pr.Attempt, m.Code)
 	pr = wantStep(t, pr, err, auth.StepSaveCodes, "the code")
 	wantSession(t, b, elsewhere, false, "SE-7: a session that was opened with the password alone")
-	s, err := b.Session(ctx, "", alice.Session)
+	s, err := b.Session(ctx, auth.Asker{}, alice.Session)
 	if err != nil || b.Complete(s) || twoFactor.Judge(s, b.Clock.Now()) == auth.Pass {
 		t.Errorf("MF-6: the session passes before the codes are saved: %v", err)
 	}

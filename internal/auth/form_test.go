@@ -38,7 +38,7 @@ func TestKeptFormOverARestart(t *testing.T) {
 		if f.ContentType != in.ContentType || f.Origin != in.Origin || f.Referer != in.Referer || !bytes.Equal(f.Body, in.Body) || f.UserID != "" {
 			t.Errorf("got %+v, want %+v", f, in)
 		}
-		by, err := b.Session(t.Context(), "", alice.Session)
+		by, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 		if err != nil {
 			t.Fatal(err)
 		}

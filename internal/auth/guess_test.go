@@ -133,7 +133,7 @@ func TestOT17NoFactorAndEmptySecret(t *testing.T) {
 	p := bob.EnterPassword(t)
 	_, err := b.Code(t.Context(), authtest.Client, p.Session, auth.TOTP, bob.Code())
 	wantKind(t, err, auth.AttemptGone, "a session's ticket given as an attempt's")
-	if _, err := b.Session(t.Context(), "", p.Attempt); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(t.Context(), auth.Asker{}, p.Attempt); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("no ticket: %v", err)
 	}
 }
@@ -425,7 +425,7 @@ func TestShortIdleStepUp(t *testing.T) {
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	for range 10 {
 		b.Clock.Move(25 * time.Second)
-		if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+		if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 			t.Fatal(err)
 		}
 	}

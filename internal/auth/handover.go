@@ -30,10 +30,10 @@ type handed struct {
 	Proofs []Proof `json:"proofs"`
 }
 
-// TakenOver is what comes back to a site with a code.
-type TakenOver struct {
+// Arrival is how a browser comes back to a site with a code.
+type Arrival struct {
 	Site   string // scheme://host[:port] of the site, as it is configured
-	Cookie string // what the site had given the browser; empty: it has none
+	Cookie string // what the site had given the browser; empty: it has none, and the code is not for it
 	Code   string
 	Ticket string // of a session that the browser has there already; empty: none
 }
@@ -59,11 +59,19 @@ const (
 	handOverLife = 30 * time.Second
 	useHandOver  = "hand-over"
 
-	// maxHanded bounds at how many hosts one session is open. The one that came first goes, and comes back by itself when it is used.
+	// maxHanded bounds at how many hosts one session is open, so that its record, which is read whole, stays at some 14 KB. The one that
+	// came first goes, and comes back by itself when it is used.
 	maxHanded = 64
 )
 
 func handOverKey(ticket []byte) string { return "hand-over/" + digest(ticket) }
+
+// ValidChallenge tells whether a string can be a challenge of a cookie. That of no cookie is none: a code made for it could be taken in
+// every browser that has not been here before, and sign whoever follows a link in under the name of its sender (CS-1).
+func ValidChallenge(s string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && len(sum) == sha256.Size && s != Challenge("")
+}
 
 // Challenge is what a site tells the portal of the cookie that the code will be taken with.
 func Challenge(cookie string) string {
@@ -72,8 +80,12 @@ func Challenge(cookie string) string {
 }
 
 // HandOver makes the code with which the session behind a cookie of the portal is opened at another site. It says nothing of what the
-// session has proven: the gate of the site judges that. Errors are NotSignedIn, and TooManyTries where a session asks without end.
+// session has proven: the gate of the site judges that. Errors are BadInput for what is no challenge, NotSignedIn, and TooManyTries where a
+// session asks without end.
 func (s *Service) HandOver(ctx context.Context, c Client, session string, to HandOver) (code string, err error) {
+	if !ValidChallenge(to.Challenge) {
+		return "", failf(BadInput, "this is no challenge")
+	}
 	x, err := s.ownSession(ctx, c, session)
 	if err != nil {
 		return "", err
@@ -101,7 +113,7 @@ func (s *Service) HandOver(ctx context.Context, c Client, session string, to Han
 // TakeOver takes a code at the site for which it was made, in the browser whose cookie it was made for, and answers with the ticket of
 // that site, unless the browser has one already that is as good. Whatever is wrong with it is the same CodeGone. A code that is taken in the
 // wrong browser is used up too: somebody else has seen it.
-func (s *Service) TakeOver(ctx context.Context, c Client, in TakenOver) (Progress, error) {
+func (s *Service) TakeOver(ctx context.Context, c Client, in Arrival) (Progress, error) {
 	ticket, ok := s.keys.open(useHandOver, in.Code, secretSize)
 	if !ok || c.Host == "" {
 		return Progress{}, fail(CodeGone)
@@ -125,7 +137,7 @@ func (s *Service) TakeOver(ctx context.Context, c Client, in TakenOver) (Progres
 		if u == nil || u.Generation != h.Generation {
 			return p, t.refuse(fail(CodeGone))
 		}
-		if h.Site != in.Site || subtle.ConstantTimeCompare([]byte(h.Challenge), []byte(Challenge(in.Cookie))) != 1 {
+		if h.Site != in.Site || in.Cookie == "" || subtle.ConstantTimeCompare([]byte(h.Challenge), []byte(Challenge(in.Cookie))) != 1 {
 			t.eventFor(u, Event{Type: EventHandedOver, Outcome: refused, Session: r.ID, Detail: c.Host + ": in another browser, or at another site"})
 			return p, t.refuse(fail(CodeGone))
 		}

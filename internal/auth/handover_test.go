@@ -55,7 +55,7 @@ func codeFor(t *testing.T, b *authtest.Bench, p *authtest.Person, session string
 // opened is the ticket that the application gets.
 func opened(t *testing.T, b *authtest.Bench, p *authtest.Person, session string) string {
 	t.Helper()
-	pr, err := b.TakeOver(bg, fromHost(p.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, p, session)})
+	pr, err := b.TakeOver(bg, fromHost(p.Client(), appHost), auth.Arrival{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, p, session)})
 	if err != nil || pr.Step != auth.StepDone || pr.Session == "" || pr.ReturnTo != "/inbox" {
 		t.Fatalf("taking a session over: %+v, %v", pr, err)
 	}
@@ -64,7 +64,7 @@ func opened(t *testing.T, b *authtest.Bench, p *authtest.Person, session string)
 
 func wantNobody(t *testing.T, b *authtest.Bench, host, value, what string) {
 	t.Helper()
-	if _, err := b.Session(bg, host, value); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(bg, auth.Asker{Host: host}, value); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("%s at %s: got %v, want nobody", what, host, err)
 	}
 }
@@ -78,7 +78,7 @@ func TestSE24SessionsAreOfOneHost(t *testing.T) {
 		for _, host := range []string{"", "example.com", "b.app.example.com", "xapp.example.com", "app.example.com.evil.test", ".app.example.com"} {
 			wantNobody(t, b, host, session, "a session of app.example.com")
 		}
-		if s, err := b.Session(bg, "app.example.com", session); err != nil || s.Name != "alice" {
+		if s, err := b.Session(bg, auth.Asker{Host: "app.example.com"}, session); err != nil || s.Name != "alice" {
 			t.Fatalf("at its own host: %v, %v", s, err)
 		}
 	}
@@ -99,7 +99,7 @@ func TestSE13SessionsOfADomain(t *testing.T) {
 	}
 	pr = wantStep(t, pr, err, auth.StepDone, "signing in")
 	for _, host := range []string{"example.com", "auth.example.com", "a.b.example.com"} {
-		if _, err := b.Session(bg, host, pr.Session); err != nil {
+		if _, err := b.Session(bg, auth.Asker{Host: host}, pr.Session); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -138,7 +138,7 @@ func TestSessionsOfBeforeGetAHost(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	old := signedInAt(t, b, alice, "")
-	if _, err := b.Session(bg, portalHost, old); err != nil {
+	if _, err := b.Session(bg, auth.Asker{Host: portalHost}, old); err != nil {
 		t.Fatalf("nobody is signed out by an upgrade: %v", err)
 	}
 	alice.Session = old
@@ -153,7 +153,7 @@ func TestSessionsOfBeforeGetAHost(t *testing.T) {
 	}
 	pr = wantStep(t, pr, err, auth.StepDone, "stepping up")
 	wantNobody(t, b, portalHost, pr.Session, "the next ticket")
-	if _, err := b.Session(bg, appHost, pr.Session); err != nil {
+	if _, err := b.Session(bg, auth.Asker{Host: appHost}, pr.Session); err != nil {
 		t.Errorf("where it stepped up: %v", err)
 	}
 }
@@ -163,11 +163,11 @@ func TestHandOverOpensOneSite(t *testing.T) {
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", Groups: []string{"staff"}})
 	session := signedInAt(t, b, alice, portalHost)
 	ticket := opened(t, b, alice, session)
-	s, err := b.Session(bg, appHost, ticket)
+	s, err := b.Session(bg, auth.Asker{Host: appHost}, ticket)
 	if err != nil || s.Name != "alice" || !s.Handed || twoFactor.Judge(s, b.Clock.Now()) != auth.Pass {
 		t.Fatalf("at the site: %+v, %v", s, err)
 	}
-	if own, err := b.Session(bg, portalHost, session); err != nil || own.ID != s.ID || own.Handed {
+	if own, err := b.Session(bg, auth.Asker{Host: portalHost}, session); err != nil || own.ID != s.ID || own.Handed {
 		t.Errorf("at the portal: %+v, %v", own, err)
 	}
 	wantNobody(t, b, portalHost, ticket, "the ticket of the site")
@@ -180,7 +180,7 @@ func TestHandOverOpensOneSite(t *testing.T) {
 		t.Error("a second hand-over gave the same ticket")
 	}
 	wantNobody(t, b, appHost, ticket, "the ticket that another has replaced")
-	_, err = b.TakeOver(bg, fromHost(alice.Client(), ""), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, alice, session)})
+	_, err = b.TakeOver(bg, fromHost(alice.Client(), ""), auth.Arrival{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, alice, session)})
 	wantKind(t, err, auth.CodeGone, "at no host")
 }
 
@@ -193,7 +193,7 @@ func TestHandOverToASecondWindow(t *testing.T) {
 	first := opened(t, b, alice, session)
 	take := func(session, has string) auth.Progress {
 		t.Helper()
-		pr, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, alice, session), Ticket: has})
+		pr, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.Arrival{Site: appSite, Cookie: appCookie, Code: codeFor(t, b, alice, session), Ticket: has})
 		if err != nil || pr.ReturnTo != "/inbox" {
 			t.Fatal(pr, err)
 		}
@@ -202,7 +202,7 @@ func TestHandOverToASecondWindow(t *testing.T) {
 	if pr := take(session, first); pr.Session != "" {
 		t.Error("the second window replaced the ticket of the first")
 	}
-	if _, err := b.Session(bg, appHost, first); err != nil {
+	if _, err := b.Session(bg, auth.Asker{Host: appHost}, first); err != nil {
 		t.Errorf("the ticket of the first window: %v", err)
 	}
 	for name, has := range map[string]string{"none": "", "the portal's own": session, "a forged one": first[:len(first)-8] + "AAAAAAA=", "another session's": opened(t, b, alice, signedInAt(t, b, alice, portalHost))} {
@@ -250,11 +250,11 @@ func TestSE3HandOverAgainstStepUp(t *testing.T) {
 		all.Wait()
 		b.Clock.Move(10 * time.Second) // to the next code of the app in all, and within the life of the codes
 		for _, code := range codes {
-			pr, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: code})
+			pr, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.Arrival{Site: appSite, Cookie: appCookie, Code: code})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s, err := b.Session(bg, appHost, pr.Session); err != nil || fresh.Judge(s, b.Clock.Now()) == auth.Pass {
+			if s, err := b.Session(bg, auth.Asker{Host: appHost}, pr.Session); err != nil || fresh.Judge(s, b.Clock.Now()) == auth.Pass {
 				t.Fatalf("a code that the older ticket got has the new proofs: %v", err)
 			}
 		}
@@ -271,7 +271,7 @@ func TestHandOverOfASessionThatRanOut(t *testing.T) {
 	b.Clock.Move(20 * time.Second)
 	code := codeFor(t, b, alice, session)
 	b.Clock.Move(20 * time.Second)
-	_, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: code})
+	_, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.Arrival{Site: appSite, Cookie: appCookie, Code: code})
 	wantKind(t, err, auth.CodeGone, "after the end of the session")
 }
 
@@ -282,8 +282,11 @@ func TestHandedOverSessionsAreForTheApplication(t *testing.T) {
 	ticket := opened(t, b, alice, signedInAt(t, b, alice, portalHost))
 	c := fromHost(alice.Client(), appHost)
 	for name, act := range map[string]func() error{
-		"HandOver": func() error { _, err := b.HandOver(bg, c, ticket, auth.HandOver{Site: appSite}); return err },
-		"StepUp":   func() error { _, err := b.StepUp(bg, c, ticket, twoFactor, ""); return err },
+		"HandOver": func() error {
+			_, err := b.HandOver(bg, c, ticket, auth.HandOver{Site: appSite, Challenge: auth.Challenge(appCookie)})
+			return err
+		},
+		"StepUp": func() error { _, err := b.StepUp(bg, c, ticket, twoFactor, ""); return err },
 		"AddFactor": func() error {
 			_, err := b.AddFactor(bg, c, ticket, byApp)
 			return err
@@ -306,7 +309,7 @@ func TestHandOverCodes(t *testing.T) {
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	session := signedInAt(t, b, alice, portalHost)
 	take := func(host, site, cookie, code string) error {
-		_, err := b.TakeOver(bg, fromHost(alice.Client(), host), auth.TakenOver{Site: site, Cookie: cookie, Code: code})
+		_, err := b.TakeOver(bg, fromHost(alice.Client(), host), auth.Arrival{Site: site, Cookie: cookie, Code: code})
 		return err
 	}
 	for name, wrong := range map[string]func(code string) error{
@@ -344,6 +347,24 @@ func TestHandOverCodes(t *testing.T) {
 	}
 }
 
+// CS-1: no code is for a browser without a cookie: every new one is such a browser, and whoever sent the link would be signed in there.
+func TestCS1NoCodeIsForNoCookie(t *testing.T) {
+	b := authtest.New(t)
+	mallory := b.Enroll(t, auth.NewUser{Name: "mallory"})
+	session := signedInAt(t, b, mallory, portalHost)
+	for name, challenge := range map[string]string{"of no cookie": auth.Challenge(""), "none": "", "short": auth.Challenge("x")[1:], "not base64": strings.Repeat("!", 43)} {
+		_, err := b.HandOver(bg, fromHost(mallory.Client(), portalHost), session, auth.HandOver{Site: appSite, Challenge: challenge})
+		wantKind(t, err, auth.BadInput, "a challenge "+name)
+	}
+	// And should there be such a record all the same, it opens nothing.
+	code := codeFor(t, b, mallory, session)
+	for key, value := range b.Records(t, "hand-over/") {
+		b.Overwrite(t, key, strings.Replace(value, auth.Challenge(appCookie), auth.Challenge(""), 1))
+	}
+	_, err := b.TakeOver(bg, fromHost(auth.Client{}, appHost), auth.Arrival{Site: appSite, Code: code})
+	wantKind(t, err, auth.CodeGone, "without a cookie")
+}
+
 // OA-3: of many that take one code at once, one gets in.
 func TestOA3HandOverCodesWorkOnce(t *testing.T) {
 	b := authtest.New(t)
@@ -353,7 +374,7 @@ func TestOA3HandOverCodesWorkOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if _, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: code}); err == nil {
+			if _, err := b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.Arrival{Site: appSite, Cookie: appCookie, Code: code}); err == nil {
 				in.Add(1)
 			}
 		})
@@ -372,7 +393,7 @@ func TestSE6EndingEndsEverywhere(t *testing.T) {
 		"signing out at the portal": func(session, _ string) error { return b.SignOut(bg, fromHost(alice.Client(), portalHost), session) },
 		"signing out at the site":   func(_, ticket string) error { return b.SignOut(bg, fromHost(alice.Client(), appHost), ticket) },
 		"an operator": func(_, ticket string) error {
-			s, err := b.Session(bg, appHost, ticket)
+			s, err := b.Session(bg, auth.Asker{Host: appHost}, ticket)
 			if err != nil {
 				return err
 			}
@@ -381,7 +402,7 @@ func TestSE6EndingEndsEverywhere(t *testing.T) {
 	} {
 		session := signedInAt(t, b, alice, portalHost)
 		ticket := opened(t, b, alice, session)
-		s, err := b.Session(bg, appHost, ticket)
+		s, err := b.Session(bg, auth.Asker{Host: appHost}, ticket)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -416,7 +437,7 @@ func TestSE3HandedOverTicketsKeepTheirProofs(t *testing.T) {
 	}
 	pr = wantStep(t, pr, err, auth.StepDone, "stepping up")
 	verdict := func(ticket string) auth.Verdict {
-		s, err := b.Session(bg, appHost, ticket)
+		s, err := b.Session(bg, auth.Asker{Host: appHost}, ticket)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -447,13 +468,13 @@ func TestSE7ChangesTakeHandedOverTicketsBack(t *testing.T) {
 		session := signedInAt(t, b, alice, portalHost)
 		c.Browser = alice.Browser
 		ticket, inHand := opened(t, b, alice, session), codeFor(t, b, alice, session)
-		s, err := b.Session(bg, appHost, ticket)
+		s, err := b.Session(bg, auth.Asker{Host: appHost}, ticket)
 		if err != nil {
 			t.Fatal(err)
 		}
 		cut := false
 		defer s.Watch(func() { cut = true })()
-		own, err := b.Session(bg, portalHost, session)
+		own, err := b.Session(bg, auth.Asker{Host: portalHost}, session)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -467,9 +488,9 @@ func TestSE7ChangesTakeHandedOverTicketsBack(t *testing.T) {
 		if !cut {
 			t.Errorf("%s: what is open with the ticket goes on", name)
 		}
-		_, err = b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.TakenOver{Site: appSite, Cookie: appCookie, Code: inHand})
+		_, err = b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.Arrival{Site: appSite, Cookie: appCookie, Code: inHand})
 		wantKind(t, err, auth.CodeGone, "a code from before "+name)
-		if _, err := b.Session(bg, portalHost, session); err != nil {
+		if _, err := b.Session(bg, auth.Asker{Host: portalHost}, session); err != nil {
 			t.Errorf("%s: the session itself: %v", name, err)
 		}
 	}
@@ -488,14 +509,14 @@ func TestDO7HandOversAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pr, err := b.TakeOver(bg, fromHost(alice.Client(), host), auth.TakenOver{Site: site, Cookie: appCookie, Code: code})
+		pr, err := b.TakeOver(bg, fromHost(alice.Client(), host), auth.Arrival{Site: site, Cookie: appCookie, Code: code})
 		if err != nil {
 			t.Fatal(err)
 		}
 		tickets = append(tickets, pr.Session)
 	}
 	open := slices.IndexFunc(tickets, func(ticket string) bool {
-		_, err := b.Session(bg, "app"+strings.Repeat("x", slices.Index(tickets, ticket))+".example.net", ticket)
+		_, err := b.Session(bg, auth.Asker{Host: "app" + strings.Repeat("x", slices.Index(tickets, ticket)) + ".example.net"}, ticket)
 		return err == nil
 	})
 	if open != 2 {
@@ -503,7 +524,7 @@ func TestDO7HandOversAreBounded(t *testing.T) {
 	}
 	var err error
 	for range 150 {
-		if _, err = b.HandOver(bg, fromHost(alice.Client(), portalHost), session, auth.HandOver{Site: appSite}); err != nil {
+		if _, err = b.HandOver(bg, fromHost(alice.Client(), portalHost), session, auth.HandOver{Site: appSite, Challenge: auth.Challenge(appCookie)}); err != nil {
 			break
 		}
 	}

@@ -98,7 +98,7 @@ func other(code string) string {
 // wantSession checks that somebody is signed in, or is not.
 func wantSession(t *testing.T, b *authtest.Bench, value string, runs bool, which string) {
 	t.Helper()
-	_, err := b.Session(t.Context(), "", value)
+	_, err := b.Session(t.Context(), auth.Asker{}, value)
 	switch {
 	case runs && err != nil:
 		t.Errorf("%s has ended: %v", which, err)

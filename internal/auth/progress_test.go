@@ -85,7 +85,7 @@ func TestEnrollableIsWhatAddFactorTakes(t *testing.T) {
 		{auth.NewUser{Name: "bob"}, []auth.Method{auth.TOTP, auth.Webhook}},
 	} {
 		p := b.Enroll(t, c.in)
-		s, err := b.Session(t.Context(), "", p.Session)
+		s, err := b.Session(t.Context(), auth.Asker{}, p.Session)
 		if err != nil {
 			t.Fatal(err)
 		}

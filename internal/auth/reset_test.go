@@ -542,7 +542,7 @@ func TestASVS6_4_6OperatorsBeginAResetAndChooseNoPassword(t *testing.T) {
 	if err != nil || link.Kind != auth.ResetLink {
 		t.Fatalf("making the link: %+v, %v", link, err)
 	}
-	if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 		t.Errorf("the session before the link is used: %v", err)
 	}
 	if err := b.RequestReset(t.Context(), elsewhere(1), "alice"); err != nil {
@@ -558,7 +558,7 @@ func TestASVS6_4_6OperatorsBeginAResetAndChooseNoPassword(t *testing.T) {
 		t.Fatalf("using the operator's link: %v", err)
 	}
 	wantKind(t, b.ResetPassword(t.Context(), authtest.Client, link.Token, alice.Password), auth.LinkGone, "RE-2: a second time")
-	_, err = b.Session(t.Context(), "", alice.Session)
+	_, err = b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "the session from before")
 	if p := alice.EnterPassword(t); p.Step != auth.StepCode {
 		t.Errorf("the sign-in after it stands at %q, want the code", p.Step)
@@ -578,7 +578,7 @@ func TestASVS7_4_5EverybodyIsSignedOut(t *testing.T) {
 		t.Errorf("ending all sessions: %d, %v, want 2", n, err)
 	}
 	for _, p := range []*authtest.Person{alice, bob} {
-		_, err := b.Session(t.Context(), "", p.Session)
+		_, err := b.Session(t.Context(), auth.Asker{}, p.Session)
 		wantKind(t, err, auth.NotSignedIn, "the session of "+p.Name)
 	}
 }

@@ -50,7 +50,7 @@ func TestStorySignInByMailedCode(t *testing.T) {
 	first := pr.Attempt
 	pr, err = b.Code(ctx, c, first, auth.Email, m.Code)
 	pr = wantStep(t, pr, err, auth.StepDone, "the code")
-	s, err := b.Session(ctx, "", pr.Session)
+	s, err := b.Session(ctx, auth.Asker{}, pr.Session)
 	if err != nil || twoFactor.Judge(s, b.Clock.Now()) != auth.Pass {
 		t.Errorf("the session: %+v, %v", s, err)
 	}

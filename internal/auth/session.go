@@ -126,6 +126,8 @@ func (s *Service) opens(place, host string) bool {
 	return place == host || place == ""
 }
 
+func (c *Client) asker() Asker { return Asker{c.Host, c.Vouched} }
+
 // place is what a ticket made for this client is for.
 func (c *Client) place() string {
 	if c.Domain != "" {
@@ -147,11 +149,17 @@ func (r *sessionRecord) ticket(sum []byte) (t handed, isHanded, found bool) {
 	return t, isHanded, found
 }
 
-// Session returns the session behind a cookie value that came to a host. It is the one question of every proxied request: for a session
-// in memory it costs one SHA-256 and one look-up, writes nothing and takes no lock that all requests share. The host is its name in lower
-// case, without port and final dot. Errors are NotSignedIn, also for a ticket of another host, or Unavailable when the store cannot tell:
-// never take that for "not signed in". Whether the session may be used on this request Session.Fits has to say too.
-func (s *Service) Session(ctx context.Context, host, value string) (*Session, error) {
+// Asker is where a cookie came to, and what is known there.
+type Asker struct {
+	Host    string // the name of the host in lower case, without port and final dot
+	Vouched string // whom a handler in front names on this request; empty: nobody
+}
+
+// Session returns the session behind a cookie value. It is the one question of every proxied request: for a session
+// in memory it costs one SHA-256 and one look-up, writes nothing and takes no lock that all requests share. Errors are NotSignedIn, also
+// for a ticket of another host and for another person than whom a handler in front names, or Unavailable when the store cannot tell: never
+// take that for "not signed in".
+func (s *Service) Session(ctx context.Context, a Asker, value string) (*Session, error) {
 	var buf [256]byte
 	if len(value) > len(buf) {
 		return nil, errNotSignedIn
@@ -159,16 +167,16 @@ func (s *Service) Session(ctx context.Context, host, value string) (*Session, er
 	key := sha256.Sum256(buf[:copy(buf[:], value)])
 	now := s.now()
 	if x := s.cache.get(key); x != nil {
-		if s.opens(x.place, host) && x.live.use(now, x.Expires, x.Idle) {
+		if s.opens(x.place, a.Host) && fits(x.Proofs, x.Name, a.Vouched) && x.live.use(now, x.Expires, x.Idle) {
 			return x, nil
 		}
 		return nil, errNotSignedIn
 	}
-	return s.load(ctx, key, host, value, now)
+	return s.load(ctx, a, key, value, now)
 }
 
 // load checks the envelope before it asks the store, so that a forged cookie costs an HMAC and nothing else.
-func (s *Service) load(ctx context.Context, key [sha256.Size]byte, host, value string, now time.Time) (*Session, error) {
+func (s *Service) load(ctx context.Context, a Asker, key [sha256.Size]byte, value string, now time.Time) (*Session, error) {
 	id, sum, ok := s.keys.openTicket(useSession, value)
 	if !ok {
 		return nil, errNotSignedIn
@@ -185,7 +193,7 @@ func (s *Service) load(ctx context.Context, key [sha256.Size]byte, host, value s
 			return errNotSignedIn
 		}
 		ticket, isHanded, found := r.ticket(sum)
-		if !found || !s.opens(ticket.Place, host) {
+		if !found || !s.opens(ticket.Place, a.Host) {
 			return errNotSignedIn
 		}
 		x.place, x.sum, x.Proofs, x.Handed = ticket.Place, sum, ticket.Proofs, isHanded
@@ -194,7 +202,7 @@ func (s *Service) load(ctx context.Context, key [sha256.Size]byte, host, value s
 	if err != nil {
 		return nil, err
 	}
-	if !l.use(now, x.Expires, x.Idle) {
+	if !fits(x.Proofs, x.Name, a.Vouched) || !l.use(now, x.Expires, x.Idle) {
 		return nil, errNotSignedIn
 	}
 	s.cache.add(key, x)

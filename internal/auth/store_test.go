@@ -37,7 +37,7 @@ func TestST11MF25ErrorIsNeverAbsence(t *testing.T) {
 			b.Restart(t) // so that no session is in memory
 			b.Store.FailReads(prefix, errDisk)
 			acts := map[string]func() error{
-				"session": func() error { _, err := b.Session(ctx, "", alice.Session); return err },
+				"session": func() error { _, err := b.Session(ctx, auth.Asker{}, alice.Session); return err },
 				"sign in": func() error { _, err := b.SignIn(ctx, authtest.Client, alice.Credentials()); return err },
 				"code":    func() error { _, err := b.Code(ctx, authtest.Client, p.Attempt, auth.TOTP, alice.Code()); return err },
 				"backup code": func() error {
@@ -105,7 +105,7 @@ func TestReadPathWritesNothing(t *testing.T) {
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	updates, views := b.Store.Updates(), b.Store.Views()
 	for range 1000 {
-		if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+		if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestReadPathWritesNothing(t *testing.T) {
 		t.Errorf("a thousand requests read the store %d times, want once", n)
 	}
 	for _, forged := range []string{"", "x", strings.Repeat("A", 120), alice.Session[:len(alice.Session)-4] + "AAA=", strings.Repeat("=", 4000)} {
-		if _, err := b.Session(t.Context(), "", forged); auth.KindOf(err) != auth.NotSignedIn {
+		if _, err := b.Session(t.Context(), auth.Asker{}, forged); auth.KindOf(err) != auth.NotSignedIn {
 			t.Errorf("FA-4: a forged cookie: %v", err)
 		}
 	}
@@ -138,12 +138,12 @@ func TestSE19ASVS7_2_1RevocationWins(t *testing.T) {
 				for {
 					select {
 					case <-ended:
-						if _, err := b.Session(t.Context(), "", value); auth.KindOf(err) != auth.NotSignedIn {
+						if _, err := b.Session(t.Context(), auth.Asker{}, value); auth.KindOf(err) != auth.NotSignedIn {
 							t.Errorf("a request after the revocation: %v", err)
 						}
 						return
 					default:
-						b.Session(t.Context(), "", value)
+						b.Session(t.Context(), auth.Asker{}, value)
 					}
 				}
 			})
@@ -203,14 +203,14 @@ func TestFA4OddSpellingOfATicket(t *testing.T) {
 			continue
 		}
 		odd++
-		if _, err := b.Session(t.Context(), "", spelling); auth.KindOf(err) != auth.NotSignedIn {
+		if _, err := b.Session(t.Context(), auth.Asker{}, spelling); auth.KindOf(err) != auth.NotSignedIn {
 			t.Errorf("another spelling of the ticket: %v", err)
 		}
 	}
 	if odd == 0 && padding > 0 {
 		t.Error("found no other spelling to try")
 	}
-	if _, err := b.Session(t.Context(), "", value); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, value); err != nil {
 		t.Errorf("the ticket itself: %v", err)
 	}
 }
@@ -225,7 +225,7 @@ func TestCS4CS10FormTokens(t *testing.T) {
 	if b.CheckFormToken(other, "sign-in", token) || b.CheckFormToken(mine, "sign-out", token) || b.CheckFormToken("", "sign-in", b.FormToken("", "sign-in")) {
 		t.Error("a token of another browser, another purpose or no cookie is taken")
 	}
-	if _, err := b.Session(t.Context(), "", mine); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(t.Context(), auth.Asker{}, mine); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("SE-1: a visitor's ticket as a session: %v", err)
 	}
 }
@@ -252,7 +252,7 @@ func TestMemoryIsNeverAheadOfTheStore(t *testing.T) {
 		c.Store = disk
 	})
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
-	s, err := b.Session(t.Context(), "", alice.Session)
+	s, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestMemoryIsNeverAheadOfTheStore(t *testing.T) {
 	if stream.Err() == nil {
 		t.Error("an open stream goes on")
 	}
-	_, err = b.Session(t.Context(), "", alice.Session)
+	_, err = b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "the session of a person who was disabled after all")
 }
 
@@ -279,7 +279,7 @@ func TestST7EndedSessionsAreFacts(t *testing.T) {
 		t.Errorf("signing out deleted %d records, and a deletion can be lost", n)
 	}
 	b.Restart(t)
-	_, err := b.Session(t.Context(), "", alice.Session)
+	_, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "the session after a restart")
 	if list, err := b.Sessions(t.Context(), ""); err != nil || len(list) != 0 {
 		t.Errorf("sessions listed: %v, %v", list, err)

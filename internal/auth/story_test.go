@@ -91,7 +91,7 @@ func TestStorySignInAndOut(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", FullName: "Alice A", Email: "alice@example.com", Groups: []string{"staff", "admins", "staff"}})
 	ctx := t.Context()
-	s, err := b.Session(ctx, "", alice.Session)
+	s, err := b.Session(ctx, auth.Asker{}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,9 +133,9 @@ func TestStorySignInAndOut(t *testing.T) {
 	if err := b.SignOut(ctx, authtest.Client, p2.Session); err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.Session(ctx, "", p2.Session)
+	_, err = b.Session(ctx, auth.Asker{}, p2.Session)
 	wantKind(t, err, auth.NotSignedIn, "a session after signing out")
-	if _, err := b.Session(ctx, "", p3.Session); err != nil {
+	if _, err := b.Session(ctx, auth.Asker{}, p3.Session); err != nil {
 		t.Errorf("the other session after signing out: %v", err)
 	}
 	b.Clock.Move(11 * time.Minute)
@@ -176,7 +176,7 @@ func TestASVS6_4_4StoryResetTwoFactor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.Session(ctx, "", alice.Session)
+	_, err = b.Session(ctx, auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "a session after a reset")
 	_, err = b.SignIn(ctx, authtest.Client, alice.Credentials())
 	wantKind(t, err, auth.LinkNeeded, "the password alone after a reset")
@@ -206,7 +206,7 @@ func TestStoryStepUp(t *testing.T) {
 	need := auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10 * time.Minute}
 	judge := func(value string) auth.Verdict {
 		t.Helper()
-		s, err := b.Session(ctx, "", value)
+		s, err := b.Session(ctx, auth.Asker{}, value)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func TestStoryStepUp(t *testing.T) {
 	if v := judge(p.Session); v != auth.Pass {
 		t.Errorf("after step-up: verdict %v, want pass", v)
 	}
-	_, err = b.Session(ctx, "", alice.Session)
+	_, err = b.Session(ctx, auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "SE-3: the ticket from before a step-up")
 	p, err = b.StepUp(ctx, authtest.Client, p.Session, need, "")
 	wantStep(t, p, err, auth.StepDone, "stepping up with nothing missing")
@@ -267,7 +267,7 @@ func TestStreamsEndWithTheirSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := authtest.New(t)
 			alice := b.Enroll(t, auth.NewUser{Name: "alice"})
-			s, err := b.Session(t.Context(), "", alice.Session)
+			s, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -283,7 +283,7 @@ func TestStreamsEndWithTheirSession(t *testing.T) {
 				t.Fatal("WB-9: the stream outlived its session by two seconds")
 			}
 			cancel()
-			_, err = b.Session(t.Context(), "", alice.Session)
+			_, err = b.Session(t.Context(), auth.Asker{}, alice.Session)
 			wantKind(t, err, auth.NotSignedIn, "a request after the end")
 		})
 	}
@@ -292,7 +292,7 @@ func TestStreamsEndWithTheirSession(t *testing.T) {
 func TestStepUpKeepsStreams(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
-	s, err := b.Session(t.Context(), "", alice.Session)
+	s, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,12 +321,12 @@ func TestRestartKeepsSessionsAndCounters(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
 	b.Clock.Move(50 * time.Minute)
-	if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 		t.Fatal(err)
 	}
 	b.Restart(t)
 	b.Clock.Move(50 * time.Minute)
-	if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 		t.Fatalf("a session used 50 minutes ago, after a restart: %v", err)
 	}
 	for range 5 {
@@ -345,34 +345,34 @@ func TestSE10ASVS7_3_2BusySessionEndsAtItsAbsoluteLimit(t *testing.T) {
 	limit := start.Add(auth.DefaultSettings.Lifetime)
 	for b.Clock.Now().Add(30 * time.Minute).Before(limit) {
 		b.Clock.Move(30 * time.Minute)
-		if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+		if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 			t.Fatalf("%v before the limit: %v", limit.Sub(b.Clock.Now()), err)
 		}
 	}
 	b.Clock.Move(limit.Sub(b.Clock.Now()) - time.Second)
-	if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 		t.Fatalf("SE-11: a second before the limit: %v", err)
 	}
 	b.Clock.Move(time.Second)
-	_, err := b.Session(t.Context(), "", alice.Session)
+	_, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "SE-11: at the limit")
 	b.Clock.Move(-time.Hour)
-	_, err = b.Session(t.Context(), "", alice.Session)
+	_, err = b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "ST-6: an ended session after the clock went back")
 }
 
 func TestSE11ASVS7_3_1IdleLimitIsExact(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
-	if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 		t.Fatal(err)
 	}
 	b.Clock.Move(time.Hour - time.Second)
-	if _, err := b.Session(t.Context(), "", alice.Session); err != nil {
+	if _, err := b.Session(t.Context(), auth.Asker{}, alice.Session); err != nil {
 		t.Fatalf("a second before the idle limit: %v", err)
 	}
 	b.Clock.Move(time.Hour)
-	_, err := b.Session(t.Context(), "", alice.Session)
+	_, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "at the idle limit")
 }
 
@@ -384,10 +384,10 @@ func TestSE20ASVS7_1_2AtMostTwentySessions(t *testing.T) {
 	for range 21 {
 		values = append(values, alice.EnterPassword(t).Session)
 	}
-	_, err := b.Session(t.Context(), "", values[0])
+	_, err := b.Session(t.Context(), auth.Asker{}, values[0])
 	wantKind(t, err, auth.NotSignedIn, "the oldest of 21 sessions")
 	for i, v := range values[1:] {
-		if _, err := b.Session(t.Context(), "", v); err != nil {
+		if _, err := b.Session(t.Context(), auth.Asker{}, v); err != nil {
 			t.Errorf("session %d of 21: %v", i+2, err)
 		}
 	}
@@ -401,7 +401,7 @@ func TestSE8ASVS7_4_2DisabledUser(t *testing.T) {
 	if err := b.SetDisabled(t.Context(), auth.Client{}, "ALICE ", true); err != nil {
 		t.Fatal(err)
 	}
-	_, err := b.Session(t.Context(), "", alice.Session)
+	_, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "the session of a disabled user")
 	_, err = b.Code(t.Context(), authtest.Client, p.Attempt, auth.TOTP, alice.Code())
 	wantKind(t, err, auth.AttemptGone, "an attempt of a disabled user")
@@ -420,7 +420,7 @@ func TestASVS7_4_2DeletedUserIsAnotherPerson(t *testing.T) {
 	if p := again.EnterPassword(t); p.Step != auth.StepDone {
 		t.Errorf("a new person of an old name: step %q, want %q: the old factor is still asked", p.Step, auth.StepDone)
 	}
-	_, err := b.Session(t.Context(), "", alice.Session)
+	_, err := b.Session(t.Context(), auth.Asker{}, alice.Session)
 	wantKind(t, err, auth.NotSignedIn, "the session of the person deleted before")
 }
 

@@ -85,7 +85,7 @@ func TestStoryTrustedBrowser(t *testing.T) {
 	if e := b.Events[len(b.Events)-1]; e.Type != auth.EventSignIn || e.Method != auth.TrustedBrowser {
 		t.Errorf("the event: %+v", e)
 	}
-	s, err := b.Session(bg, "", alice.Session)
+	s, err := b.Session(bg, auth.Asker{}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestMF18TicketsOfOthers(t *testing.T) {
 	}
 	alice.Trusted = ticket
 	wantTrust(t, alice, true, "alice with her own, which nothing of that has used up")
-	if _, err := b.Session(bg, "", alice.Trusted); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := b.Session(bg, auth.Asker{}, alice.Trusted); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("ST-18: the ticket as a session's: %v", err)
 	}
 	wantKind(t, b.EndTrust(bg, bob.Client(), bob.Session, trusted(t, b, alice)[0].ID), auth.NotFound, "bob ends the trust in alice's browser")

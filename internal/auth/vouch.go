@@ -13,7 +13,7 @@ import (
 // request, in Client.Vouched, so:
 //
 //   - What was begun with it, a session or an attempt, counts only as long as the same person is named. Whoever is named by nobody, or is
-//     somebody else meanwhile, is not that person any more (Fits).
+//     somebody else meanwhile, is not that person any more (fits).
 //   - It does not grow old. A rule that asks for fresh proofs asks for the second factor alone.
 //   - Where somebody is named, nobody else can sign in, by whatever proof.
 
@@ -81,7 +81,3 @@ func fits(proofs []Proof, name, vouched string) bool {
 }
 
 func isVouched(p Proof) bool { return p.Method == Vouched }
-
-// Fits tells whether the session may be used on a request on which a handler in front vouches for somebody; empty: for nobody. Every door
-// asks it before it takes a session for anybody's.
-func (s *Session) Fits(vouched string) bool { return fits(s.Proofs, s.Name, vouched) }

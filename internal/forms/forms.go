@@ -204,7 +204,7 @@ func (k *Keeper) open(w http.ResponseWriter, r *http.Request, v visit.Visit) (f 
 	svc, unavailable := k.Service()
 	var by *auth.Session
 	if value, found := v.Cookie(r, visit.Session); found && unavailable == nil {
-		by, _ = svc.Session(r.Context(), v.Host, value) // says only who waits with whom
+		by, _ = svc.Session(r.Context(), auth.Asker{Host: v.Host, Vouched: v.Vouched}, value) // says only who waits with whom
 	}
 	f = &Kept{w: w}
 	if !f.enter(k.Room, r, by, patience) {

@@ -51,7 +51,7 @@ func (t *trail) note(rule *Rule, o Outcome) {
 // rules. Cookies are not looked at, and no service is asked.
 func (g *Gate) Explain(r *http.Request, v visit.Visit, who *auth.Session) Explanation {
 	supposed := Gate{rules: g.rules, byDefault: g.byDefault, now: g.now}
-	supposed.session = func(context.Context, string, string) (*auth.Session, error) { return who, nil }
+	supposed.session = func(context.Context, auth.Asker, string) (*auth.Session, error) { return who, nil }
 	var why trail
 	d := supposed.decide(r, v, &why)
 	return Explanation{Decision: d, Ambiguous: len(why) > 0 && Ambiguous(r, v), Steps: why}

@@ -44,7 +44,7 @@ type Gate struct {
 	logged    atomic.Int64 // when an unavailable store was last logged, in Unix seconds
 
 	// session finds who a cookie value belongs to: nil for nobody. An empty value is nobody's, unless there is no service to say so.
-	session func(ctx context.Context, host, value string) (*auth.Session, error)
+	session func(ctx context.Context, a auth.Asker, value string) (*auth.Session, error)
 }
 
 // rule is a Rule and what New found out about it.
@@ -74,12 +74,12 @@ func New(cfg Config) (*Gate, error) {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	g.challenge = challenge(g.brand.String())
-	g.session = func(ctx context.Context, host, value string) (*auth.Session, error) {
+	g.session = func(ctx context.Context, a auth.Asker, value string) (*auth.Session, error) {
 		svc, err := cfg.Service()
 		if err != nil || value == "" {
 			return nil, err
 		}
-		return svc.Session(ctx, host, value)
+		return svc.Session(ctx, a, value)
 	}
 	return g, nil
 }
@@ -259,10 +259,8 @@ func (g *Gate) whose(r *http.Request, v visit.Visit) (*auth.Session, error) {
 	if !ok {
 		value = ""
 	}
-	s, err := g.session(r.Context(), v.Host, value)
+	s, err := g.session(r.Context(), auth.Asker{Host: v.Host, Vouched: v.Vouched}, value)
 	switch {
-	case err == nil && s != nil && !s.Fits(v.Vouched):
-		return nil, nil
 	case err == nil:
 		return s, nil
 	case auth.KindOf(err) == auth.NotSignedIn:

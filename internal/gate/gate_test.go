@@ -46,7 +46,7 @@ func site(t testing.TB, rules ...Rule) *Gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.session = func(_ context.Context, _, value string) (*auth.Session, error) {
+	g.session = func(_ context.Context, _ auth.Asker, value string) (*auth.Session, error) {
 		if s, ok := people[value]; ok || value == "" {
 			return s, nil
 		}
@@ -367,7 +367,7 @@ func TestWB8ForeignWebSocket(t *testing.T) {
 func TestAD9StoreDown(t *testing.T) {
 	down := errors.New("disk on fire")
 	g := site(t, skipPublic, denySecret)
-	g.session = func(context.Context, string, string) (*auth.Session, error) { return nil, down }
+	g.session = func(context.Context, auth.Asker, string) (*auth.Session, error) { return nil, down }
 	for target, want := range map[string]string{
 		"/public/x": "pass", "/secret": "forbidden", "/": "unavailable", "/public/../x": "forbidden",
 	} {
@@ -393,7 +393,7 @@ func TestAD9StoreDown(t *testing.T) {
 	}
 
 	for _, kind := range []auth.Kind{auth.Unavailable, auth.Busy, auth.NotFound, auth.WrongCredentials} {
-		g.session = func(context.Context, string, string) (*auth.Session, error) { return nil, &auth.Error{Kind: kind} }
+		g.session = func(context.Context, auth.Asker, string) (*auth.Session, error) { return nil, &auth.Error{Kind: kind} }
 		r, v := ask(t, "GET /", cookie("full"))
 		if got := verdict(g.Check(r, v)); got != "unavailable" {
 			t.Errorf("an error of kind %d: got %s, want unavailable", kind, got)
@@ -419,7 +419,7 @@ func TestExposed(t *testing.T) {
 	for target, want := range map[string]string{"/public/x": "pass", "/secret": "forbidden", "/": "https-required", "/public%2fx": "forbidden"} {
 		r, v := ask(t, "GET "+target, cookie("admin")+"; nightlatch=admin")
 		v.Transport = visit.Exposed
-		g.session = func(context.Context, string, string) (*auth.Session, error) { panic("the cookie was read") }
+		g.session = func(context.Context, auth.Asker, string) (*auth.Session, error) { panic("the cookie was read") }
 		if got := verdict(g.Check(r, v)); got != want {
 			t.Errorf("%s: got %s, want %s", target, got, want)
 		}

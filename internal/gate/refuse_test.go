@@ -211,11 +211,11 @@ func TestRefusals(t *testing.T) {
 			}
 			g := site(t, rules...)
 			known := g.session
-			g.session = func(ctx context.Context, host, value string) (*auth.Session, error) {
+			g.session = func(ctx context.Context, a auth.Asker, value string) (*auth.Session, error) {
 				if value == "down" {
 					return nil, errors.New("no detail for strangers")
 				}
-				return known(ctx, host, value)
+				return known(ctx, a, value)
 			}
 			answer := func(header string) *http.Response {
 				r, v := ask(t, "GET /orders?page=2", cookie(tt.who), header)

@@ -160,7 +160,7 @@ func TestMF12MF13ASVS7_5_1AStaleSessionChangesNothing(t *testing.T) {
 	session := alice.SignIn(t)
 	id := d.factorOf(t, alice)
 	d.Clock.Move(auth.SudoAge)
-	x, err := d.Session(t.Context(), "127.0.0.1", other)
+	x, err := d.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, other)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestMF12TheActItselfJudges(t *testing.T) {
 	d.WithMail()
 	alice := d.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.test"})
 	d.Clock.Move(auth.SudoAge)
-	own, err := d.Session(t.Context(), "127.0.0.1", alice.Session)
+	own, err := d.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, alice.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -529,7 +529,7 @@ func TestASVS8_2_2ASVS7_5_2OtherPeoplesIdsAreNotFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	victim, err := d.Session(t.Context(), "127.0.0.1", pr.Session)
+	victim, err := d.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, pr.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -569,7 +569,7 @@ func TestASVS8_2_2ASVS7_5_2OtherPeoplesIdsAreNotFound(t *testing.T) {
 	if list, err := d.TrustedBrowsers(t.Context(), victim.UserID); err != nil || len(list) != 1 {
 		t.Errorf("trusted browsers %v, %v", list, err)
 	}
-	if _, err := d.Session(t.Context(), "127.0.0.1", pr.Session); err != nil {
+	if _, err := d.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, pr.Session); err != nil {
 		t.Errorf("the session of somebody else has ended: %v", err)
 	}
 }

@@ -322,7 +322,7 @@ func TestASVS7_5_2StorySessions(t *testing.T) {
 		return pr.Session
 	}
 	alive := func(session string) bool {
-		_, err := s.Session(t.Context(), "127.0.0.1", session)
+		_, err := s.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, session)
 		return err == nil
 	}
 	pc, phone, old := elsewhere(firefox, false), elsewhere(safari, true), alice.Session
@@ -349,7 +349,7 @@ func TestASVS7_5_2StorySessions(t *testing.T) {
 
 	// The own one, which the page does not offer, is a sign-out.
 	form := url.Values{"token": {s.FormToken(b.cookie(visit.Session), endSessionForm.name)}}
-	x, err := s.Session(t.Context(), "127.0.0.1", b.cookie(visit.Session))
+	x, err := s.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, b.cookie(visit.Session))
 	if err != nil {
 		t.Fatal(err)
 	}

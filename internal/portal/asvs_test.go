@@ -375,7 +375,7 @@ func TestASVS7_2_4EachRiseMakesANewToken(t *testing.T) {
 			t.Errorf("after %s: the token is that from %s", after, before)
 		}
 		for old, when := range seen {
-			if _, err := s.Session(t.Context(), "127.0.0.1", old); auth.KindOf(err) != auth.NotSignedIn {
+			if _, err := s.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, old); auth.KindOf(err) != auth.NotSignedIn {
 				t.Errorf("after %s: the token from %s: %v", after, when, err)
 			}
 		}

@@ -181,7 +181,7 @@ func TestCS1CS2CS8OtherSitesCannotSendForms(t *testing.T) {
 			}
 		}
 	}
-	if _, err := d.Session(t.Context(), "127.0.0.1", alice.Session); err != nil {
+	if _, err := d.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, alice.Session); err != nil {
 		t.Errorf("the session did not survive: %v", err)
 	}
 	for path := range unbound {
@@ -289,7 +289,7 @@ func TestCS5ASVS4_1_4OnlyPOSTChangesAnything(t *testing.T) {
 	if after := d.Store.Sets() + d.Store.Deletes(); after != before {
 		t.Errorf("%d writes by methods that must not change anything", after-before)
 	}
-	if _, err := d.Session(t.Context(), "127.0.0.1", alice.Session); err != nil {
+	if _, err := d.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, alice.Session); err != nil {
 		t.Errorf("the session did not survive: %v", err)
 	}
 	if _, err := d.Attempt(t.Context(), attempt); err != nil {
@@ -407,7 +407,7 @@ func TestCS12WB6FramesShowNothing(t *testing.T) {
 		if w := d.ask("POST", "/_nightlatch/sign-out", body, right, header("Sec-Fetch-Site", "same-origin"), header("Sec-Fetch-Mode", "navigate"), header("Sec-Fetch-Dest", dest)); w.Code != 403 {
 			t.Errorf("%s: a form for a frame: got %d, want 403", dest, w.Code)
 		}
-		if s, err := d.Session(t.Context(), "127.0.0.1", alice.Session); err != nil || s == nil {
+		if s, err := d.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, alice.Session); err != nil || s == nil {
 			t.Errorf("%s: the session has ended: %v", dest, err)
 		}
 	}

@@ -87,7 +87,7 @@ func goOn(q *request) {
 		Site: q.query.Get("site"), ReturnTo: returnPath(q.query.Get("return_to")), Challenge: q.query.Get("challenge"), Again: q.query.Get("again") != "",
 	}
 	site := q.siteAt(to.Site)
-	if !site.Known || !site.Shares && len(to.Challenge) != len(auth.Challenge("")) {
+	if !site.Known || !site.Shares && !auth.ValidChallenge(to.Challenge) {
 		q.notice(http.StatusBadRequest, web.UnknownSiteTitle, web.UnknownSite, "account", web.ToAccount)
 		return
 	}
@@ -118,7 +118,7 @@ func agreesTo(site string) string { return "continue " + site }
 
 // isPortal tells whether this host is the central portal.
 func (q *request) isPortal() bool {
-	return q.portal.central != nil && q.visit.Site == q.portal.central.Origin
+	return q.portal.central != nil && q.visit.AtPortal
 }
 
 // siteAt is what is known of an origin as one of the other sites of this portal.
@@ -133,7 +133,7 @@ func (q *request) siteAt(origin string) Site {
 func handOver(q *request) {
 	cookie, has := q.visit.Cookie(q.Request, visit.Attempt)
 	ticket, _ := q.visit.Cookie(q.Request, visit.Session)
-	p, err := q.auth.TakeOver(q.Context(), q.client(), auth.TakenOver{Site: q.visit.Site, Cookie: cookie, Code: q.query.Get("code"), Ticket: ticket})
+	p, err := q.auth.TakeOver(q.Context(), q.client(), auth.Arrival{Site: q.visit.Site, Cookie: cookie, Code: q.query.Get("code"), Ticket: ticket})
 	switch {
 	case err == nil:
 		if p.Session != "" {

@@ -157,7 +157,7 @@ func TestAnotherPersonIsNamedMeanwhile(t *testing.T) {
 	s.vouched = "bob"
 	b.keep(visit.Session, alices)
 	b.send("POST", "/_nightlatch/sign-out", out).sees(http.StatusOK, "/_nightlatch/signed-out")
-	if _, err := s.Session(t.Context(), "127.0.0.1", alices); auth.KindOf(err) != auth.NotSignedIn {
+	if _, err := s.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, alices); auth.KindOf(err) != auth.NotSignedIn {
 		t.Errorf("her session goes on: %v", err)
 	}
 }

@@ -174,13 +174,8 @@ func (s *Site) pass(w http.ResponseWriter, r *http.Request, v visit.Visit, sessi
 	guard := identity.GuardResponse(r.Context(), w)
 	err := next(guard, r, session)
 	visit.StripSetCookies(w.Header())
-	if err == nil && !guard.Sent() && s.isPortal(v) && r.Method == http.MethodGet && v.URL.Path == "/" {
+	if err == nil && !guard.Sent() && v.AtPortal && r.Method == http.MethodGet && v.URL.Path == "/" {
 		web.See(w, visit.Prefix+"account") // nothing else is there: whoever has signed in at the portal itself is not shown an empty page
 	}
 	return err
-}
-
-// isPortal tells whether a visit is to the central portal.
-func (s *Site) isPortal(v visit.Visit) bool {
-	return s.central != nil && v.Site == s.central.Origin
 }

@@ -209,6 +209,7 @@ func TestStripSetCookiesLeavesSharedValues(t *testing.T) {
 // ourNames are written out again, so that a name lost from the package is missed here.
 var ourNames = []string{
 	"__host-nightlatch", "__host-nightlatch-attempt", "__host-nightlatch-language", "__host-nightlatch-browser", "__host-nightlatch-trusted",
+	"__secure-nightlatch",
 	"nightlatch", "nightlatch-attempt", "nightlatch-language", "nightlatch-browser", "nightlatch-trusted",
 }
 
@@ -235,6 +236,7 @@ func FuzzStripCookies(f *testing.F) {
 	f.Add("=nightlatch=1;;\"nightlatch\"; x", "")
 	f.Add("nightlatch;", "; ;nightlatch-attempt = ; ;")
 	f.Add("a=\"1; __HOST-nightlatch=S\"", "nightlatchy=2")
+	f.Add("__Secure-nightlatch=S; app=1", "__SECURE-nightlatch=S")
 	f.Fuzz(func(t *testing.T, first, second string) {
 		var want []string
 		for _, line := range []string{first, second} {
@@ -287,4 +289,35 @@ func FuzzStripSetCookies(f *testing.F) {
 			t.Fatalf("%q, %q: left %q; want %q", first, second, got, want)
 		}
 	})
+}
+
+// The session that the hosts of a domain share has a name of its own, since no __Host- cookie has a domain. Only the session is shared, and
+// only over TLS.
+func TestSharedSessionCookie(t *testing.T) {
+	v := visit.Visit{Transport: visit.Secure, Domain: "example.com"}
+	w := httptest.NewRecorder()
+	v.SetCookie(w, visit.Session, "AAAA", time.Time{})
+	v.ClearCookie(w, visit.Session)
+	v.SetCookie(w, visit.Attempt, "BBBB", time.Time{})
+	want := []string{
+		"__Secure-nightlatch=AAAA; Path=/; Domain=example.com; HttpOnly; Secure; SameSite=Lax",
+		"__Secure-nightlatch=; Path=/; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Lax",
+		"__Host-nightlatch-attempt=BBBB; Path=/; HttpOnly; Secure; SameSite=Lax",
+	}
+	if got := w.Header()["Set-Cookie"]; !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	r := &http.Request{Header: http.Header{"Cookie": {"__Host-nightlatch=own; __Secure-nightlatch=shared"}}}
+	if got, ok := v.Cookie(r, visit.Session); got != "shared" || !ok {
+		t.Errorf("at a host of the domain: got %q", got)
+	}
+	if got, ok := (visit.Visit{Transport: visit.Secure}).Cookie(r, visit.Session); got != "own" || !ok {
+		t.Errorf("at another host: got %q", got)
+	}
+	h := http.Header{"Cookie": {"__Secure-nightlatch=shared; app=1"}, "Set-Cookie": {"__Secure-nightlatch=planted; Domain=example.com", "app=2"}}
+	visit.StripCookies(h)
+	visit.StripSetCookies(h)
+	if !slices.Equal(h["Cookie"], []string{"app=1"}) || !slices.Equal(h["Set-Cookie"], []string{"app=2"}) {
+		t.Errorf("left %q and %q", h["Cookie"], h["Set-Cookie"])
+	}
 }

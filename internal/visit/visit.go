@@ -52,6 +52,8 @@ type Visit struct {
 	Site string
 	// Portal is the origin of the central portal, where people sign in for this site; empty: they do so here.
 	Portal string
+	// AtPortal says that this host is the central portal.
+	AtPortal bool
 	// Domain is the parent domain whose hosts share the session cookie of the portal, where the configuration says so of this host; mostly
 	// empty. Then there need be no pages of ours on the host itself.
 	Domain string

@@ -25,7 +25,7 @@ func (b *Bench) EnrollWith(t testing.TB, in auth.NewUser, f auth.NewFactor) *Per
 // Account is what the person may see of themselves.
 func (p *Person) Account(t testing.TB) auth.UserDetail {
 	t.Helper()
-	s, err := p.bench.Service.Session(t.Context(), "", p.Session)
+	s, err := p.bench.Service.Session(t.Context(), auth.Asker{}, p.Session)
 	if err != nil {
 		t.Fatalf("the session of %s: %v", p.Name, err)
 	}
