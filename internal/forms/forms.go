@@ -49,11 +49,11 @@ func New(cfg Config) *Keeper {
 
 // Kept is a form in our hands.
 type Kept struct {
-	Sealed string // what the page carries
-	form   *auth.Form
-	leave  func() // the room
-	w      http.ResponseWriter
-	bound  bool // how long the answer may take
+	Sealed   string // what the page carries
+	form     *auth.Form
+	leave    func() // the room
+	w        http.ResponseWriter
+	deadline bool // the answer has one
 }
 
 const (
@@ -315,10 +315,15 @@ func (f *Kept) enter(m *Room, r *http.Request, by *auth.Session, wait time.Durat
 	return ok
 }
 
-// Hold bounds how long the answer that carries the form may take: who does not read it would keep a place in the room.
-func (f *Kept) Hold() {
-	f.bound = true
+// Hold returns what the page carries, and bounds how long the answer with it may take: who does not read it would keep a place in the room.
+// A nil form has nothing to carry.
+func (f *Kept) Hold() (sealed string) {
+	if f == nil {
+		return ""
+	}
+	f.deadline = true
 	http.NewResponseController(f.w).SetWriteDeadline(time.Now().Add(writeTime)) // fails without a connection, as in tests
+	return f.Sealed
 }
 
 // Release gives the place in the room back. A nil form has none, and it may be called more than once.
@@ -328,7 +333,7 @@ func (f *Kept) Release() {
 	}
 	f.leave()
 	f.leave = nil
-	if f.bound {
+	if f.deadline {
 		http.NewResponseController(f.w).SetWriteDeadline(time.Time{}) // the connection goes on
 	}
 }

@@ -31,19 +31,29 @@ func (p Proxy) Refuse(w http.ResponseWriter, question *http.Request, reason Reas
 // configuration says; for a person who follows a link that is the address in Location. That our cookies come and go with answers of
 // the pages only, and never with this one, is no lack: nginx would drop them (FA-18).
 func (g *Gate) RefuseTo(p Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit, d Decision) {
-	g.logTrouble(original, &d)
-	leaveQuestionUnread(w, question)
+	g.logUnavailable(original, &d)
 	what := d.refusal()
 	if what == &matcherFailed {
 		what = &ruleFailed
 	}
+	g.answerTo(p, w, question, original, v, what, &d)
+}
+
+// RefuseUntoldTo is RefuseUntold for a proxy.
+func (g *Gate) RefuseUntoldTo(p Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit, err error) {
+	g.logTrouble(original, untold, err)
+	g.answerTo(p, w, question, original, v, &unavailable, nil)
+}
+
+func (g *Gate) answerTo(p Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit, what *refusal, d *Decision) {
+	leaveQuestionUnread(w, question)
 	switch {
 	case p == NGINX:
-		g.tellNGINX(w, original, v, what, &d)
+		g.tellNGINX(w, original, v, what, d)
 	case dialectOf(original) == grpc:
 		web.GRPC(w, what.status, grpcType(original), what.grpc, web.Say(original, what.title))
 	default:
-		g.tell(w, answerable(original), v, what, &d)
+		g.tell(w, answerable(original), v, what, d, "")
 	}
 }
 

@@ -311,7 +311,7 @@ func decisions() map[string]Decision {
 		"denied":     denied(&deny),
 		"bad host":   {Reason: BadHost}, "bad method": {Reason: BadMethod}, "matcher": {Reason: MatcherFailed, Err: errors.New("broken")},
 		"exposed": {Reason: Exposed}, "too early": {Reason: TooEarly}, "unavailable": {Reason: Unavailable, Err: errors.New("down")},
-		"not told": {Reason: NotTold, Err: errors.New("no key")}, "foreign": {Reason: ForeignOrigin}, "own path": {Reason: OwnPath},
+		"foreign": {Reason: ForeignOrigin}, "own path": {Reason: OwnPath},
 	}
 }
 
@@ -322,7 +322,17 @@ var senders = map[string]string{"navigation": browserGET, "script": script, "gRP
 // may be kept (FA-13).
 func TestFA12EveryRefusalIsOne(t *testing.T) {
 	g := site(t)
+	refusals := map[string]func(Proxy, http.ResponseWriter, *http.Request, *http.Request, visit.Visit){
+		"not told": func(p Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit) {
+			g.RefuseUntoldTo(p, w, question, original, v, errors.New("no key"))
+		},
+	}
 	for name, d := range decisions() {
+		refusals[name] = func(p Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit) {
+			g.RefuseTo(p, w, question, original, v, d)
+		}
+	}
+	for name, refuse := range refusals {
 		for sender, header := range senders {
 			for _, method := range []string{"GET", "HEAD", "POST"} {
 				for _, p := range proxies {
@@ -332,7 +342,7 @@ func TestFA12EveryRefusalIsOne(t *testing.T) {
 					question.Method = "GET"
 					question.Body = noReader{t}
 					w := httptest.NewRecorder()
-					g.RefuseTo(p, w, question, original, v, d)
+					refuse(p, w, question, original, v)
 					got := w.Result()
 					checkRefusal(t, fmt.Sprintf("%s, %s, %s %s", p, name, method, sender), p, got)
 					location := got.Header.Get("Location")

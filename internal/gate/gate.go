@@ -96,7 +96,6 @@ const (
 	TooEarly                    // TLS early data, which somebody may be playing back
 	Unavailable                 // Err says why nobody could be asked who this is
 	ForeignOrigin               // a page of another site opens a WebSocket with this person's cookie
-	NotTold                     // of the caller: Err says why the application cannot be told who this is
 
 	// What follows is about a question of a proxy, see Proxy.
 	Untrusted   // who asks is no proxy that is trusted
@@ -118,14 +117,10 @@ type Decision struct {
 	// Rule is the rule that decided; nil when it did not come to that.
 	Rule   *Rule
 	Reason Reason
-	// Err is the cause with MatcherFailed, Unavailable and NotTold, unchanged. A matcher of Caddy may fail with a status of its own, such as
+	// Err is the cause with MatcherFailed and Unavailable, unchanged. A matcher of Caddy may fail with a status of its own, such as
 	// 425 from the IP matchers: package gate does not know Caddy's error type, so a caller that does returns Err instead of
 	// calling Refuse when Reason is MatcherFailed.
 	Err error
-
-	// Form is what Refuse puts into its page for a form, to be sent once more: the form itself, sealed. Check leaves it empty; a caller
-	// that has the form kept sets it.
-	Form string
 }
 
 // WantsProof tells whether the request would pass once its sender has proven who they are, or something more.

@@ -71,7 +71,7 @@ func (d *Decision) refusal() *refusal {
 		return &exposed
 	case TooEarly:
 		return &tooEarly
-	case Unavailable, NotTold:
+	case Unavailable:
 		return &unavailable
 	case ForeignOrigin:
 		return &foreignOrigin
@@ -106,21 +106,32 @@ const retryAfter = "5"
 // redirect would lose what was typed. Everything else gets a status that its program sees: a script that followed a redirect would
 // take the sign-in page for its data (WB-12), and a cache would keep it (WB-10). No answer of 401 makes a browser open its own
 // password dialog, since no browser knows our scheme.
-func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d Decision) {
-	g.logTrouble(r, &d)
-	if d.Form == "" {
+//
+// kept is the form that the request was, sealed, where the caller has read and kept it: the page has it, to be sent once more. Else empty.
+func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d Decision, kept string) {
+	g.logUnavailable(r, &d)
+	g.answer(w, r, v, d.refusal(), &d, kept)
+}
+
+// RefuseUntold refuses a request that Check did let pass, since the application cannot be told who it is from. err says why, for the log.
+func (g *Gate) RefuseUntold(w http.ResponseWriter, r *http.Request, v visit.Visit, err error, kept string) {
+	g.logTrouble(r, untold, err)
+	g.answer(w, r, v, &unavailable, nil, kept)
+}
+
+func (g *Gate) answer(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision, kept string) {
+	if kept == "" {
 		web.LeaveUnread(w, r)
 	}
-	what := d.refusal()
 	if dialectOf(r) == grpc {
 		web.GRPC(w, http.StatusOK, grpcType(r), what.grpc, web.Say(r, what.title))
 		return
 	}
-	g.tell(w, r, v, what, &d)
+	g.tell(w, r, v, what, d, kept)
 }
 
-// tell answers whoever does not speak gRPC.
-func (g *Gate) tell(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision) {
+// tell answers whoever does not speak gRPC. The decision is looked at where a proof is missing, and only there.
+func (g *Gate) tell(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision, kept string) {
 	sender := dialectOf(r)
 	if what.status == http.StatusUnauthorized && sender == navigation {
 		web.See(w, d.address(v, returnTo(v.URL)))
@@ -138,7 +149,7 @@ func (g *Gate) tell(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 		g.problem(w, r, v, what, d)
 		return
 	}
-	g.page(w, r, v, what, d)
+	g.page(w, r, v, what, d, kept)
 }
 
 // problem answers a program. sign_in_url leads nowhere in particular after the sign-in: the address of the request is that of some
@@ -151,15 +162,15 @@ func (g *Gate) problem(w http.ResponseWriter, r *http.Request, v visit.Visit, wh
 	web.Problem(w, r, what.status, p)
 }
 
-func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision) {
+func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision, kept string) {
 	switch {
 	case what == &signIn:
-		g.notSent(w, r, v, what, d, web.FormNotSent, web.FormKept, web.SignInButton)
+		g.notSent(w, r, v, what, d, kept, saying{web.FormNotSent, web.FormKept, web.SignInButton})
 	case what == &proveMore, what == &stepUp:
-		g.notSent(w, r, v, what, d, web.FormNotProven, web.FormKeptNotProven, web.ContinueButton)
-	case what.status == http.StatusServiceUnavailable && d.Form != "":
+		g.notSent(w, r, v, what, d, kept, saying{web.FormNotProven, web.FormKeptNotProven, web.ContinueButton})
+	case what.status == http.StatusServiceUnavailable && kept != "":
 		web.Write(w, r, what.status, web.NotSent{
-			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormLater), Kept: d.Form,
+			Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormLater), Kept: kept,
 		})
 	default:
 		frame := web.Frame{Brand: g.brand}
@@ -177,15 +188,18 @@ func (g *Gate) page(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 // waits is the page that says, in the tab where somebody has signed in, that their form is in the other one.
 const waits = visit.Prefix + "form-waits"
 
+// saying is what the page of notSent says.
+type saying struct{ lost, kept, button web.Message }
+
 // notSent says that a form did not reach the application, and that it is kept if it is.
-func (g *Gate) notSent(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision, lost, kept, button web.Message) {
-	text := lost
-	if d.Form != "" {
-		text = kept
+func (g *Gate) notSent(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision, kept string, say saying) {
+	text := say.lost
+	if kept != "" {
+		text = say.kept
 	}
 	web.Write(w, r, what.status, web.NotSent{
 		Frame: web.Frame{Brand: g.brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, text),
-		Link: d.address(v, waits), LinkText: web.Say(r, button), Kept: d.Form,
+		Link: d.address(v, waits), LinkText: web.Say(r, say.button), Kept: kept,
 	})
 }
 
@@ -288,17 +302,20 @@ func challenge(brand string) string {
 	return b.String()
 }
 
-// logTrouble says once a second at most why nobody is served: each request would say the same.
-func (g *Gate) logTrouble(r *http.Request, d *Decision) {
-	what := ""
-	switch d.Reason {
-	case Unavailable:
-		what = "nobody can be signed in: the store does not answer"
-	case NotTold:
-		what = "people are refused who may pass: the application cannot be told who they are"
-	default:
-		return
+// What logTrouble says.
+const (
+	noStore = "nobody can be signed in: the store does not answer"
+	untold  = "people are refused who may pass: the application cannot be told who they are"
+)
+
+func (g *Gate) logUnavailable(r *http.Request, d *Decision) {
+	if d.Reason == Unavailable {
+		g.logTrouble(r, noStore, d.Err)
 	}
+}
+
+// logTrouble says once a second at most why nobody is served: each request would say the same.
+func (g *Gate) logTrouble(r *http.Request, what string, err error) {
 	if r.Context().Err() != nil {
 		return // it was the client who gave up
 	}
@@ -306,5 +323,5 @@ func (g *Gate) logTrouble(r *http.Request, d *Decision) {
 	if now == last || !g.logged.CompareAndSwap(last, now) {
 		return
 	}
-	g.log.LogAttrs(r.Context(), slog.LevelError, what, slog.Any("error", d.Err))
+	g.log.LogAttrs(r.Context(), slog.LevelError, what, slog.Any("error", err))
 }

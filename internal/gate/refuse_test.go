@@ -40,7 +40,7 @@ func refuse(t testing.TB, g *Gate, r *http.Request, v visit.Visit) *http.Respons
 		t.Fatal("the request passes")
 	}
 	w := httptest.NewRecorder()
-	g.Refuse(w, r, v, d)
+	g.Refuse(w, r, v, d, "")
 	got := w.Result()
 	if c := got.Header.Get("Cache-Control"); c != "no-store" {
 		t.Errorf("got Cache-Control %q, want no-store (WB-10)", c)
@@ -290,9 +290,8 @@ func TestForms(t *testing.T) {
 			if !d.WantsProof() {
 				t.Errorf("%q: %+v does not want a proof", who, d)
 			}
-			d.Form = form
 			w := httptest.NewRecorder()
-			g.Refuse(w, r, v, d)
+			g.Refuse(w, r, v, d, form)
 			page := html.UnescapeString(w.Body.String())
 			if w.Code != 401 || !strings.Contains(page, want) {
 				t.Errorf("%q: got status %d, want 401 and %s in\n%s", who, w.Code, want, page)
@@ -302,11 +301,20 @@ func TestForms(t *testing.T) {
 			}
 		}
 	}
-	r, v := ask(t, "POST /orders", browserGET)
-	w := httptest.NewRecorder()
-	site(t).Refuse(w, r, v, Decision{Reason: Unavailable, Err: errors.New("down"), Form: "sealed"})
-	if page := w.Body.String(); w.Code != 503 || !strings.Contains(page, `name="nightlatch-form" value="sealed"`) || strings.Contains(page, "sign-in?") {
-		t.Errorf("no store: got %d, want 503 and the form in\n%s", w.Code, page)
+	for name, refuse := range map[string]func(*Gate, http.ResponseWriter, *http.Request, visit.Visit){
+		"no store": func(g *Gate, w http.ResponseWriter, r *http.Request, v visit.Visit) {
+			g.Refuse(w, r, v, Decision{Reason: Unavailable, Err: errors.New("down")}, "sealed")
+		},
+		"not told": func(g *Gate, w http.ResponseWriter, r *http.Request, v visit.Visit) {
+			g.RefuseUntold(w, r, v, errors.New("no key"), "sealed")
+		},
+	} {
+		r, v := ask(t, "POST /orders", browserGET)
+		w := httptest.NewRecorder()
+		refuse(site(t), w, r, v)
+		if page := w.Body.String(); w.Code != 503 || !strings.Contains(page, `name="nightlatch-form" value="sealed"`) || strings.Contains(page, "sign-in?") {
+			t.Errorf("%s: got %d, want 503 and the form in\n%s", name, w.Code, page)
+		}
 	}
 	for name, d := range map[string]Decision{
 		"passes": {Pass: true}, "denied": denied(&Rule{Action: Deny}), "not admitted": {Verdict: auth.Forbidden}, "no store": {Reason: Unavailable},
@@ -341,7 +349,7 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = struct{ io.ReadCloser }{r.Body}
 		v := visit.Visit{URL: r.URL, Transport: visit.Loopback}
-		g.Refuse(w, r, v, g.Check(r, v))
+		g.Refuse(w, r, v, g.Check(r, v), "")
 	}))
 	t.Cleanup(s.Close)
 	for _, c := range []struct {
@@ -456,7 +464,7 @@ func TestZeroDecision(t *testing.T) {
 	for _, d := range []Decision{{}, {Verdict: auth.Pass}, {Verdict: 99}, {Reason: 99, Verdict: 99}} {
 		r, v := ask(t, "GET /", script)
 		w := httptest.NewRecorder()
-		g.Refuse(w, r, v, d)
+		g.Refuse(w, r, v, d, "")
 		if w.Code != 401 && w.Code != 403 {
 			t.Errorf("%+v: got status %d, want 401 or 403", d, w.Code)
 		}

@@ -219,7 +219,7 @@ func strangers(t testing.TB, g *Gate, value string, n int) {
 			t.Fatalf("request %d passes", i)
 		}
 		clear(w.h)
-		g.Refuse(w, r, v, d)
+		g.Refuse(w, r, v, d, "")
 	}
 }
 
@@ -293,7 +293,7 @@ func TestAllocations(t *testing.T) {
 	budget("a stranger", 0, func() { sg.Check(sr, sv) })
 	d := sg.Check(sr, sv)
 	w := &nowhere{http.Header{}}
-	budget("a redirect", 4, func() { clear(w.h); sg.Refuse(w, sr, sv, d) })
+	budget("a redirect", 4, func() { clear(w.h); sg.Refuse(w, sr, sv, d, "") })
 }
 
 // BenchmarkCheckLive: at most 2 µs and 5 allocations.
@@ -349,7 +349,7 @@ func BenchmarkRefuseRedirect(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(w.h)
-		g.Refuse(w, r, v, d)
+		g.Refuse(w, r, v, d, "")
 	}
 }
 
@@ -361,6 +361,6 @@ func BenchmarkRefuseProblem(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(w.h)
-		g.Refuse(w, r, v, d)
+		g.Refuse(w, r, v, d, "")
 	}
 }

@@ -45,7 +45,7 @@ func (s *Served) Answer(p gate.Proxy, w http.ResponseWriter, question, original 
 		return nil, nil
 	}
 	if err := s.tell.Answer(w.Header(), original.Header, d.Session, v); err != nil {
-		s.gate.RefuseTo(p, w, question, original, v, gate.Decision{Reason: gate.NotTold, Session: d.Session, Err: err})
+		s.gate.RefuseUntoldTo(p, w, question, original, v, err)
 		return nil, nil
 	}
 	gate.Allow(w, question)

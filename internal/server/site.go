@@ -125,11 +125,7 @@ func (s *Site) refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d g
 		form = s.forms.Keep(w, r, v, d.Session)
 		defer form.Release()
 	}
-	if form != nil {
-		form.Hold()
-		d.Form = form.Sealed
-	}
-	s.gate.Refuse(w, r, v, d)
+	s.gate.Refuse(w, r, v, d, form.Hold())
 	return nil
 }
 
@@ -156,7 +152,8 @@ func isOurs(v visit.Visit) bool { return strings.HasPrefix(v.URL.Path, visit.Pre
 // that came around the gate.
 func (s *Site) pass(w http.ResponseWriter, r *http.Request, v visit.Visit, session *auth.Session, form *forms.Kept, next Next) error {
 	if err := s.tell.Tell(r, session, v); err != nil {
-		return s.refuse(w, r, v, gate.Decision{Reason: gate.NotTold, Session: session, Err: err}, form)
+		s.gate.RefuseUntold(w, r, v, err, form.Hold())
+		return nil
 	}
 	if form != nil {
 		if !s.forms.Pass(w, r, v, form, session) {
