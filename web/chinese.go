@@ -57,7 +57,7 @@ var chinese = words{
 		SendAnother:   "重新发送验证码",
 
 		EnableTitle:   "设置第二重验证",
-		EnableWhy:     "从现在起，仅凭密码无法登录此账户。您还需要手机应用中的验证码。",
+		EnableWhy:     "从现在起，登录此账户还需要手机应用中的验证码。",
 		EnableScan:    "请用身份验证器应用扫描此二维码。",
 		EnableImage:   "二维码，其中的密钥以文字列在下方",
 		EnableType:    "或者在应用中输入此密钥。",
@@ -65,7 +65,7 @@ var chinese = words{
 		EnableConfirm: "请输入应用当前显示的六位数字。",
 		EnableButton:  "启用",
 		EnableAdd:     "添加第二重验证",
-		EnableWhySent: "从现在起，仅凭密码无法登录此账户。您还需要发送给您的验证码。",
+		EnableWhySent: "从现在起，登录此账户还需要发送给您的验证码。",
 		EnableNothing: "目前没有您可以在此设置的第二重验证。请联系本网站的管理员。",
 
 		KindsOther:      "使用其他类型",

@@ -55,7 +55,7 @@ var english = words{
 		SendAnother:   "Send another code",
 
 		EnableTitle:   "Set up your second factor",
-		EnableWhy:     "From now on, a password alone does not open this account. You also need a code from an app on your phone.",
+		EnableWhy:     "From now on, opening this account also takes a code from an app on your phone.",
 		EnableScan:    "Scan this code with an authenticator app.",
 		EnableImage:   "QR code with the key that stands as text below",
 		EnableType:    "Or type this key into the app.",
@@ -63,7 +63,7 @@ var english = words{
 		EnableConfirm: "Type the six digits that the app shows now.",
 		EnableButton:  "Turn on",
 		EnableAdd:     "Add a second factor",
-		EnableWhySent: "From now on, a password alone does not open this account. You also need a code that is sent to you.",
+		EnableWhySent: "From now on, opening this account also takes a code that is sent to you.",
 		EnableNothing: "There is no second factor that you could set up here now. Ask whoever runs this site.",
 
 		KindsOther:      "Use another kind",

@@ -57,7 +57,7 @@ var french = words{
 		SendAnother:   "Envoyer un autre code",
 
 		EnableTitle:   "Configurer votre second facteur",
-		EnableWhy:     "Désormais, le mot de passe seul n’ouvre plus ce compte. Il vous faut aussi un code d’une application de votre téléphone.",
+		EnableWhy:     "Désormais, il vous faut aussi un code d’une application de votre téléphone pour ouvrir ce compte.",
 		EnableScan:    "Scannez ce code avec une application d’authentification.",
 		EnableImage:   "Code QR contenant la clé affichée en texte ci-dessous",
 		EnableType:    "Ou saisissez cette clé dans l’application.",
@@ -65,7 +65,7 @@ var french = words{
 		EnableConfirm: "Saisissez les six chiffres que l’application affiche maintenant.",
 		EnableButton:  "Activer",
 		EnableAdd:     "Ajouter un second facteur",
-		EnableWhySent: "Désormais, le mot de passe seul n’ouvre plus ce compte. Il vous faut aussi un code qui vous est envoyé.",
+		EnableWhySent: "Désormais, il vous faut aussi un code qui vous est envoyé pour ouvrir ce compte.",
 		EnableNothing: "Il n’y a aucun second facteur que vous puissiez configurer ici maintenant. Adressez-vous aux responsables de ce site.",
 
 		KindsOther:      "Utiliser un autre type",

@@ -56,7 +56,7 @@ var german = words{
 		SendAnother:   "Neuen Code senden",
 
 		EnableTitle:   "Zweiten Faktor einrichten",
-		EnableWhy:     "Von nun an öffnet das Passwort allein dieses Konto nicht mehr. Sie brauchen außerdem einen Code aus einer App auf Ihrem Telefon.",
+		EnableWhy:     "Von nun an brauchen Sie für dieses Konto zusätzlich einen Code aus einer App auf Ihrem Telefon.",
 		EnableScan:    "Scannen Sie diesen Code mit einer Authenticator-App.",
 		EnableImage:   "QR-Code mit dem Schlüssel, der unten als Text steht",
 		EnableType:    "Oder geben Sie diesen Schlüssel in die App ein.",
@@ -64,7 +64,7 @@ var german = words{
 		EnableConfirm: "Geben Sie die sechs Ziffern ein, die die App gerade anzeigt.",
 		EnableButton:  "Einschalten",
 		EnableAdd:     "Zweiten Faktor hinzufügen",
-		EnableWhySent: "Von nun an öffnet das Passwort allein dieses Konto nicht mehr. Sie brauchen außerdem einen Code, der Ihnen gesendet wird.",
+		EnableWhySent: "Von nun an brauchen Sie für dieses Konto zusätzlich einen Code, der Ihnen gesendet wird.",
 		EnableNothing: "Es gibt keinen zweiten Faktor, den Sie hier jetzt einrichten könnten. Wenden Sie sich an die Betreiber dieser Website.",
 
 		KindsOther:      "Eine andere Art verwenden",

@@ -57,7 +57,7 @@ var portuguese = words{
 		SendAnother:   "Enviar outro código",
 
 		EnableTitle:   "Configure seu segundo fator",
-		EnableWhy:     "De agora em diante, a senha sozinha não abre esta conta. Você também precisa de um código de um aplicativo no seu telefone.",
+		EnableWhy:     "De agora em diante, para abrir esta conta você também precisa de um código de um aplicativo no seu telefone.",
 		EnableScan:    "Escaneie este código com um aplicativo autenticador.",
 		EnableImage:   "Código QR com a chave que aparece como texto abaixo",
 		EnableType:    "Ou digite esta chave no aplicativo.",
@@ -65,7 +65,7 @@ var portuguese = words{
 		EnableConfirm: "Digite os seis dígitos que o aplicativo mostra agora.",
 		EnableButton:  "Ativar",
 		EnableAdd:     "Adicionar um segundo fator",
-		EnableWhySent: "De agora em diante, a senha sozinha não abre esta conta. Você também precisa de um código que é enviado para você.",
+		EnableWhySent: "De agora em diante, para abrir esta conta você também precisa de um código que é enviado para você.",
 		EnableNothing: "Não há nenhum segundo fator que você possa configurar aqui agora. Fale com os responsáveis por este site.",
 
 		KindsOther:      "Usar outro tipo",

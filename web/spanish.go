@@ -57,7 +57,7 @@ var spanish = words{
 		SendAnother:   "Enviar otro código",
 
 		EnableTitle:   "Configure su segundo factor",
-		EnableWhy:     "Desde ahora, la contraseña sola no abre esta cuenta. También necesita un código de una aplicación de su teléfono.",
+		EnableWhy:     "Desde ahora, para abrir esta cuenta también necesita un código de una aplicación de su teléfono.",
 		EnableScan:    "Escanee este código con una aplicación de autenticación.",
 		EnableImage:   "Código QR con la clave que aparece como texto abajo",
 		EnableType:    "O escriba esta clave en la aplicación.",
@@ -65,7 +65,7 @@ var spanish = words{
 		EnableConfirm: "Escriba los seis dígitos que la aplicación muestra ahora.",
 		EnableButton:  "Activar",
 		EnableAdd:     "Añadir un segundo factor",
-		EnableWhySent: "Desde ahora, la contraseña sola no abre esta cuenta. También necesita un código que se le envía.",
+		EnableWhySent: "Desde ahora, para abrir esta cuenta también necesita un código que se le envía.",
 		EnableNothing: "No hay ningún segundo factor que pueda configurar aquí ahora. Hable con los responsables de este sitio.",
 
 		KindsOther:      "Usar otro tipo",

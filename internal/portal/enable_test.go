@@ -36,7 +36,7 @@ func TestStoryEnrollMail(t *testing.T) {
 	s.WithMail()
 	bob := s.AddUser(t, auth.NewUser{Name: "bob", Email: "bob@example.test"})
 	b := s.browser(t).signIn(bob, "/app").get(enablePath+"?return_to=/app").sees(200, enablePath, "Scan this code", "Use another kind", "E-mail", "Text message", "chat")
-	b.choose("email", "").sees(200, enablePath, "We sent a code by e-mail to bob@example.test.", "You also need a code that is sent to you", "Use another kind", "Authenticator app").
+	b.choose("email", "").sees(200, enablePath, "We sent a code by e-mail to bob@example.test.", "also takes a code that is sent to you", "Use another kind", "Authenticator app").
 		lacks("Scan this code")
 	b.press(sendToFactorPath).sees(429, sendToFactorPath, "Wait 30 seconds", "We sent a code")
 	m := s.Await(t, auth.MessageEnroll)
