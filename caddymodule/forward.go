@@ -88,11 +88,12 @@ func visitorOf(original *http.Request, scheme string, question *http.Request, va
 	own := original.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	own[caddyhttp.TrustedProxyVarKey] = true
 	v := visit.Visit{URL: original.URL, Host: visit.HostName(original.Host)}
-	address, _ := vars[caddyhttp.ClientIPVarKey].(string)
-	if addr, err := netip.ParseAddr(address); err == nil && srv != nil && toldAddress(question.Header, srv.ClientIPHeaders) {
-		v.Address = addr.Unmap().WithZone("")
-		own[caddyhttp.ClientIPVarKey] = address
-		original.RemoteAddr = net.JoinHostPort(address, "0")
+	if srv != nil {
+		v.Address = visitorsAddress(question.Header, srv.ClientIPHeaders, vars, peer)
+	}
+	if v.Address.IsValid() {
+		own[caddyhttp.ClientIPVarKey] = v.Address.String()
+		original.RemoteAddr = netip.AddrPortFrom(v.Address, 0).String()
 	}
 	switch {
 	case scheme == "https":
@@ -114,8 +115,36 @@ func (h *Handler) locateServed(v visit.Visit, scheme, host string) visit.Visit {
 	return v
 }
 
-// toldAddress tells whether the proxy itself has written an address: proxies add what they know at the end.
-func toldAddress(h http.Header, names []string) bool {
+// visitorsAddress is what Caddy has found to be the visitor's, in the one spelling that matchers know: a proxy that listens for both families
+// writes ::ffff:192.0.2.1, which no rule about 192.0.2.0/24 would see. It is unknown where the proxy has told no address, and where all that
+// it has told are addresses of proxies, so that Caddy falls back to its peer.
+func visitorsAddress(h http.Header, names []string, vars map[string]any, peer string) netip.Addr {
+	text, _ := vars[caddyhttp.ClientIPVarKey].(string)
+	found, last := plainAddress(text), toldAddress(h, names)
+	if !last.IsValid() || found == plainAddress(hostOf(peer)) && found != last {
+		return netip.Addr{}
+	}
+	return found
+}
+
+// plainAddress is an address without zone, and IPv4 as such; the zero value for what is none.
+func plainAddress(s string) netip.Addr {
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
+func hostOf(hostPort string) string {
+	if host, _, err := net.SplitHostPort(hostPort); err == nil {
+		return host
+	}
+	return hostPort
+}
+
+// toldAddress is the address that the proxy itself has written: proxies add what they know at the end.
+func toldAddress(h http.Header, names []string) netip.Addr {
 	for _, name := range names {
 		lines := h.Values(name)
 		if len(lines) == 0 {
@@ -123,14 +152,11 @@ func toldAddress(h http.Header, names []string) bool {
 		}
 		last := lines[len(lines)-1]
 		last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
-		if host, _, err := net.SplitHostPort(last); err == nil {
-			last = host
-		}
-		if _, err := netip.ParseAddr(last); err == nil {
-			return true
+		if addr := plainAddress(hostOf(last)); addr.IsValid() {
+			return addr
 		}
 	}
-	return false
+	return netip.Addr{}
 }
 
 func (f *forwardAuth) warn(r *http.Request, s *seldom, text string, attrs ...slog.Attr) {

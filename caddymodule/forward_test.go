@@ -270,6 +270,9 @@ func TestFA9RulesAboutAddresses(t *testing.T) {
 		{"of the LAN, with what the client wrote before", "203.0.113.7, 192.0.2.7", map[string]int{"opens to the LAN": 200, "opens but to strangers": 200}, map[string]int{}},
 		{"bad", "203.0.113.7", map[string]int{"denies the bad": 403, "denies all but the LAN": 403, "by an expression": 403},
 			map[string]int{"denies the bad": 403, "denies all but the LAN": 403, "by an expression": 403}},
+		{"bad, told as IPv6", "::ffff:203.0.113.7", map[string]int{"denies the bad": 403, "denies all but the LAN": 403, "by an expression": 403},
+			map[string]int{"denies the bad": 403, "denies all but the LAN": 403, "by an expression": 403}},
+		{"of the LAN, told as IPv6", "::ffff:192.0.2.7", map[string]int{"opens to the LAN": 200, "opens but to strangers": 200}, map[string]int{}},
 		{"bad, who claims to be in the LAN (FA-8)", "192.0.2.7, 203.0.113.7", map[string]int{"denies the bad": 403, "denies all but the LAN": 403, "by an expression": 403},
 			map[string]int{"denies the bad": 403, "denies all but the LAN": 403, "by an expression": 403}},
 		{"missing", "", map[string]int{"denies the bad": 403, "denies all but the LAN": 403, "by an expression": 403},
@@ -300,6 +303,25 @@ func TestFA9RulesAboutAddresses(t *testing.T) {
 					t.Errorf("%s, address %s, %s: got %d, want %d", site, c.name, who, w.Code, want)
 				}
 			}
+		}
+	}
+}
+
+// Where all that is told are addresses of proxies, Caddy falls back to its peer, which is nobody's who visits.
+func TestFA8TheVisitorIsNotTheProxy(t *testing.T) {
+	for name, c := range map[string]struct{ told, found, want string }{
+		"a visitor":                  {"203.0.113.7", "203.0.113.7", "203.0.113.7"},
+		"as IPv6":                    {"::ffff:203.0.113.7", "::ffff:203.0.113.7", "203.0.113.7"},
+		"with a port":                {"203.0.113.7:4711", "203.0.113.7", "203.0.113.7"},
+		"on the proxy's own machine": {"10.0.0.1", "10.0.0.1", "10.0.0.1"},
+		"on another proxy's machine": {"10.0.0.9", "10.0.0.1", ""},
+		"words before a proxy":       {"garbage, 10.0.0.9", "10.0.0.1", ""},
+		"nobody":                     {"", "10.0.0.1", ""},
+	} {
+		h := http.Header{"X-Forwarded-For": {c.told}}
+		got := visitorsAddress(h, []string{"X-Forwarded-For"}, map[string]any{caddyhttp.ClientIPVarKey: c.found}, "10.0.0.1:4711")
+		if want := plainAddress(c.want); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
 	}
 }

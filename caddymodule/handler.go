@@ -171,7 +171,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	v := visitOf(r, vars)
 	h.keepLinkFromLog(r, v, vars)
 	h.warnOfForgeableAddress(r, vars)
-	if proxy, asks := gate.AskedBy(v.URL.Path); asks {
+	if proxy, asks := gate.AskedBy(v.URL.EscapedPath()); asks { // as it was sent: the proxies' own rules see no other spelling
 		h.answer(proxy, w, r, vars)
 		return nil
 	}

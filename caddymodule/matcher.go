@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -239,6 +240,10 @@ func checkOwnMatchers(sets []caddy.ModuleMap) error {
 				if m := ownFunction.FindSubmatch(set[name]); m != nil {
 					found = string(m[1])
 				}
+			}
+			if name != "not" && (bytes.Contains(set[name], []byte("http.auth.user.")) || bytes.Contains(set[name], []byte("http.nightlatch."))) {
+				return errors.New("{http.auth.user.*} and {http.nightlatch.*} cannot be in a rule: they are empty there, since rules decide before " +
+					"anybody is let through; write group or user in require")
 			}
 			if instead, own := ownMatchers[found]; own {
 				return fmt.Errorf("%s cannot be in a rule, since rules decide before anybody is let through; write %s", found, instead)

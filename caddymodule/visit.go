@@ -23,8 +23,8 @@ func visitOf(r *http.Request, vars map[string]any) visit.Visit {
 		v.URL, peer = original.URL, original.RemoteAddr
 	}
 	if ip, ok := vars[caddyhttp.ClientIPVarKey].(string); ok {
-		if addr, err := netip.ParseAddr(ip); err == nil {
-			v.Address = addr.Unmap().WithZone("")
+		if v.Address = plainAddress(ip); v.Address.Is4() && len(ip) > len("255.255.255.255") {
+			vars[caddyhttp.ClientIPVarKey] = v.Address.String() // a proxy wrote ::ffff:192.0.2.1, which no rule about 192.0.2.0/24 would see
 		}
 	}
 	trusted, _ := vars[caddyhttp.TrustedProxyVarKey].(bool)

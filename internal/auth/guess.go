@@ -214,8 +214,21 @@ func handOverLimit(sessionID string) limit {
 	return leaking("hand-over/"+sessionID, leakTries, leakEvery)
 }
 
-// vouchLimit bounds how often a sign-in begins for a name that a handler in front vouches for: a link is enough for that too.
-func vouchLimit(nameKey string) limit { return leaking("vouch/"+nameKey, leakTries, leakEvery) }
+// vouchLimit bounds how often a sign-in begins for a name that a handler in front vouches for: a link is enough for that too. In a browser
+// that the person has signed in with, only what begins there counts: whoever has the first factor alone must not keep the owner out.
+func (t *tx) vouchLimit(name string, owner *userRecord) (limit, error) {
+	key := "vouch/" + t.s.keys.nameKey(name)
+	if owner != nil {
+		known, err := t.isKnown(owner.ID)
+		if err != nil {
+			return limit{}, err
+		}
+		if known {
+			key += "/browser/" + t.browser()
+		}
+	}
+	return leaking(key, leakTries, leakEvery), nil
+}
 
 // formLimit bounds how many kept forms go on in a session: that each did is a record too.
 func formLimit(sessionID string) limit { return leaking("form/"+sessionID, leakTries, leakEvery) }

@@ -34,13 +34,18 @@ func (s *Service) Vouch(ctx context.Context, c Client, in Vouching) (Progress, e
 		return Progress{}, err
 	}
 	return s.progress(ctx, c, func(t *tx) (p Progress, err error) {
-		if _, err := t.reserve([]limit{vouchLimit(t.s.keys.nameKey(name))}); err != nil {
+		owner, found, err := t.s.userByName(t, name)
+		if err != nil {
 			return p, err
 		}
-		owner, found, err := t.s.userByName(t, name)
-		switch {
-		case err != nil:
+		l, err := t.vouchLimit(name, owner)
+		if err != nil {
 			return p, err
+		}
+		if _, err := t.reserve([]limit{l}); err != nil {
+			return p, err
+		}
+		switch {
 		case !found && !in.Create:
 			t.event(Event{Type: EventVouched, Outcome: refused, Method: Vouched, User: name, Actor: name, Detail: "there is no such account"})
 			return p, t.refuse(fail(NoAccount))

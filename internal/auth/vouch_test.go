@@ -319,7 +319,7 @@ func TestVouchedSudo(t *testing.T) {
 	session = wantStep(t, p, err, auth.StepDone, "bob comes").Session
 	b.Clock.Move(30 * time.Minute)
 	need.Level = auth.LevelPassword
-	if s, err = b.Session(bg, auth.Asker{Vouched: c.Vouched}, session); err != nil || !b.InSudo(s) || need.Judge(s, b.Clock.Now()) != auth.Pass {
+	if s, err = b.Session(bg, auth.Asker{Vouched: "bob"}, session); err != nil || !b.InSudo(s) || need.Judge(s, b.Clock.Now()) != auth.Pass {
 		t.Errorf("the word of the handler has grown old: %v", err)
 	}
 }
@@ -450,6 +450,24 @@ func TestVouchIsBoundedAndSilent(t *testing.T) {
 	}
 	p, err = b.Code(bg, c, p.Attempt, auth.Email, b.Await(t, auth.MessageCode).Code)
 	wantStep(t, p, err, auth.StepDone, "the code that was asked for")
+}
+
+// TestVouchedOwnersAreNotLockedOut: whoever has the first factor alone can begin no more in browsers that nobody knows, and the owner can in
+// their own.
+func TestVouchedOwnersAreNotLockedOut(t *testing.T) {
+	b := authtest.New(t)
+	_, secret := enrollVouched(t, b, "alice")
+	own := vouchedFor("alice")
+	p, err := b.Vouch(bg, own, auth.Vouching{})
+	p = wantStep(t, p, err, auth.StepCode, "the owner")
+	p, err = b.Code(bg, own, p.Attempt, auth.TOTP, code(b, secret))
+	own.Browser = wantStep(t, p, err, auth.StepDone, "the owner's code").Browser
+	for range 101 {
+		_, err = b.Vouch(bg, vouchedFor("alice"), auth.Vouching{})
+	}
+	wantKind(t, err, auth.TooManyTries, "in a browser that nobody knows")
+	p, err = b.Vouch(bg, own, auth.Vouching{})
+	wantStep(t, p, err, auth.StepCode, "in the owner's browser")
 }
 
 // TestBF1VouchedCodesStop: guessing codes behind the handler in front is counted as anywhere, and the owner hears what it was.

@@ -141,9 +141,9 @@ func fromHere(r *http.Request, v visit.Visit) bool {
 	return len(origin) == 0 || origin[0] == "null" || strings.EqualFold(origin[0], scheme+r.Host)
 }
 
-// place is where a form was sent to. The sealed value opens there and nowhere else.
+// place is where a form was sent to, and by whom where a handler in front names somebody. The sealed value opens there and nowhere else.
 func place(r *http.Request, v visit.Visit) string {
-	return strings.ToLower(r.Host) + v.URL.RequestURI()
+	return strings.ToLower(r.Host) + v.URL.RequestURI() + "\n" + strings.ToLower(v.Vouched)
 }
 
 // Returns tells whether a request may be a form that comes back, as far as its headers say. Only then Take is worth calling: hardly any
