@@ -32,11 +32,18 @@ func (h *Handler) keepLinkFromLog(r *http.Request, v visit.Visit, vars map[strin
 	if !ok || srv == nil || srv.Logs == nil {
 		return
 	}
-	h.log.LogAttrs(r.Context(), slog.LevelInfo, "request for a one-time link, which the access log leaves out because of its token",
+	text := "request for a one-time link, which the access log leaves out because of its token"
+	if kind == handOver {
+		text = "hand-over of a session, which the access log leaves out because of its code"
+	}
+	h.log.LogAttrs(r.Context(), slog.LevelInfo, text,
 		slog.String("kind", kind), slog.String("method", r.Method), slog.String("host", r.Host), slog.String("address", v.Address.String()))
 }
 
-// linkIn finds the kind of one-time link that a path, decoded once as net/url does, may have been meant for; empty for none.
+// handOver is the kind of the two requests that hand a session over.
+const handOver = "hand-over"
+
+// linkIn finds the kind of one-time link that a path, decoded once as net/url does, may have been meant for, or handOver; empty for none.
 func linkIn(path string) string {
 	rest, ours := strings.CutPrefix(path, visit.Prefix)
 	if !ours {
@@ -58,7 +65,7 @@ func linkIn(path string) string {
 	}
 	for _, page := range []string{"/hand-over", "/continue"} {
 		if strings.Contains(rest+"/", page+"/") {
-			return "hand-over"
+			return handOver
 		}
 	}
 	return ""

@@ -4,10 +4,13 @@
 package caddymodule
 
 import (
+	"bytes"
 	"log/slog"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -55,6 +58,30 @@ func TestLinksStayOutOfTheAccessLog(t *testing.T) {
 		h.keepLinkFromLog(prepared(r), visit.Visit{URL: r.URL}, vars)
 		if got := vars[caddyhttp.LogSkipVar] == true; got != want {
 			t.Errorf("%s: left out of the access log: %v, want %v", target, got, want)
+		}
+	}
+}
+
+// LG-2: where there is an access log, our own says what it leaves out, and holds neither the token nor the code.
+func TestTheLogHasALineForWhatTheAccessLogLeavesOut(t *testing.T) {
+	const link, handOver = "request for a one-time link, which", "hand-over of a session, which"
+	for target, want := range map[string]string{
+		"/_nightlatch/invite/SECRET":                  link,
+		"/_nightlatch/reset/SECRET":                   link,
+		"/_nightlatch/hand-over?code=SECRET":          handOver,
+		"/_nightlatch/continue?site=x&agreed=SECRET":  handOver,
+		"/_nightlatch/%63ontinue/?site=x&more=SECRET": handOver,
+		"/_nightlatch/sign-in?return_to=/SECRET":      "",
+	} {
+		var log bytes.Buffer
+		h := &Handler{log: slog.New(slog.NewTextHandler(&log, nil))}
+		r := httptest.NewRequest("GET", target, nil)
+		srv := &caddyhttp.Server{Logs: new(caddyhttp.ServerLogConfig)}
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), httptest.NewRecorder(), srv)
+		h.keepLinkFromLog(r, visit.Visit{URL: r.URL}, varsOf(r))
+		got := log.String()
+		if (got == "") != (want == "") || !strings.Contains(got, want) || strings.Contains(got, "SECRET") {
+			t.Errorf("%s: got the line %q, want %q in it and no secret", target, got, want)
 		}
 	}
 }
