@@ -15,6 +15,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/nightlatch/nightlatch/internal/identity"
 )
 
 // docs/events.md names every event that there is, and no other.
@@ -87,6 +91,62 @@ func firstColumn(page, head string) (cells []string) {
 }
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+// The tables of docs/caddyfile.md have each word that the parsers allow in a site and in protect, and no other. The parsers say which in
+// the error for one that they do not know.
+func TestCaddyfilePageNamesTheWords(t *testing.T) {
+	page := read(t, "docs/caddyfile.md")
+	var inSite []string
+	for _, cell := range firstColumn(page, "line") {
+		word, _, _ := strings.Cut(cell, " ")
+		inSite = append(inSite, word)
+	}
+	row := regexp.MustCompile(`(?m)^\| the block \| (.*?), as for a site of its own`).FindStringSubmatch(page)
+	if row == nil {
+		t.Fatal("the page does not say which words protect takes")
+	}
+	var inProtect []string
+	for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(row[1], -1) {
+		inProtect = append(inProtect, m[1])
+	}
+	for config, got := range map[string][]string{
+		"app.example.com {\n\tnightlatch {\n\t\tunknown\n\t}\n}\n":                                       inSite,
+		"app.example.com {\n\tnightlatch {\n\t\tprotect a.example.com {\n\t\t\tunknown\n\t\t}\n\t}\n}\n": inProtect,
+	} {
+		_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), nil)
+		if err == nil {
+			t.Fatal("an unknown word is allowed")
+		}
+		allowed := regexp.MustCompile(`allowed: ([a-z_, ]+), at`).FindStringSubmatch(err.Error())
+		if allowed == nil {
+			t.Fatalf("the error does not say what is allowed: %v", err)
+		}
+		if want := strings.Split(allowed[1], ", "); !slices.Equal(sorted(got), want) {
+			t.Errorf("got %q, want %q", sorted(got), want)
+		}
+	}
+}
+
+// The comment of the JSON field and docs/caddyfile.md list the presets that there are.
+func TestPresetsAreListed(t *testing.T) {
+	for name, list := range map[string]*regexp.Regexp{
+		"caddymodule/policy.go": regexp.MustCompile(`(?s)There are (.*?)\. Default`),
+		"docs/caddyfile.md":     regexp.MustCompile(`(?s)### Applications with a preset(.*?)` + "```"),
+	} {
+		found := list.FindStringSubmatch(read(t, name))
+		if found == nil {
+			t.Errorf("%s has no list of presets", name)
+			continue
+		}
+		var got []string
+		for _, m := range regexp.MustCompile("`([a-z0-9]+)`").FindAllStringSubmatch(strings.ReplaceAll(found[1], "`headers`", ""), -1) {
+			got = append(got, m[1])
+		}
+		if want := identity.Presets(); !slices.Equal(sorted(got), want) {
+			t.Errorf("%s: got %q, want %q", name, sorted(got), want)
+		}
+	}
+}
 
 // A link in a page leads to a file that is there, and to a heading of it.
 func TestLinksLeadSomewhere(t *testing.T) {
