@@ -26,7 +26,7 @@ type FirstFactor struct {
 	// the others below `http.auth.user`, which `basic_auth` and other authentication handlers set; `{http.reverse_proxy.header.NAME}`,
 	// a header of the answer of `forward_auth`; `{http.request.tls.client.san.emails.0}`, `{http.request.tls.client.san.dns_names.0}`
 	// and `{http.request.tls.client.fingerprint}`, of a client certificate that Caddy has verified against a `trust_pool`; or
-	// `{http.vars.NAME}`, a variable that the configuration sets.
+	// `{http.vars.NAME}`, a variable that the configuration sets. Default: none; it must be there.
 	Placeholder string `json:"placeholder"`
 
 	// Whether a name that nobody has gets an account when it first comes. Default: false, and such people are refused.

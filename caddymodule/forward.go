@@ -106,6 +106,9 @@ func visitorOf(original *http.Request, scheme string, question *http.Request, va
 
 // locateServed adds to the visit what the configuration says of its host, and where its pages are: on the host itself, whose proxy sends
 // visit.Prefix here, or at the portal where the hosts of a domain share its cookie.
+//
+// The host comes from the question and goes into addresses that people are led to. That is sound (OR-7) since only a trusted proxy is
+// believed and served.of has found this host and scheme in the configuration: by its name, or as one more label below a pattern.
 func (h *Handler) locateServed(v visit.Visit, scheme, host string) visit.Visit {
 	v = h.app.locate(v, h.origins(), host)
 	v.Pages = scheme + "://" + host

@@ -20,12 +20,13 @@ import (
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
-// Protected are sites that another proxy serves, with one policy. Its rules are judged on the request that the visitor sent to that
-// proxy: its method, host, path, query and headers. `client_ip` is the visitor's address. What happens between the visitor and the
-// proxy is not known here, so `remote_ip`, `tls`, and `protocol` for anything but `http` and `https` are errors.
+// Protected are sites that another proxy serves, with one policy. The rules of the site around it do not apply to them, nor does anything
+// else of its policy. Its rules are judged on the request that the visitor sent to that proxy: its method, host, path, query and headers.
+// `client_ip` is the visitor's address. What happens between the visitor and the proxy is not known here, so `remote_ip`, `tls`, and
+// `protocol` for anything but `http` and `https` are errors.
 type Protected struct {
 	// The hosts, such as `legacy.example.com`, with a port where it is not the usual one, and `*.example.com` for every host with one
-	// more label. Of several that a host is in, the most specific counts.
+	// more label. Of several that a host is in, the most specific counts. Default: none; there must be at least one.
 	Hosts []string `json:"hosts,omitempty"`
 
 	Policy

@@ -197,8 +197,8 @@ func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) 
 }
 
 // DisableTwoFactor begins to turn two-factor sign-in off. Whatever the session has proven before does not count: the attempt asks for
-// the password, unless a handler in front vouches for the person, and for a current code, and the transaction that takes the code removes all factors and backup codes, ends the other
-// sessions and the trust in browsers, and tells the owner.
+// the password, unless a handler in front vouches for the person, and for a current code. The transaction that takes the code removes all
+// factors and backup codes, ends the other sessions and the trust in browsers, and tells the owner.
 func (s *Service) DisableTwoFactor(ctx context.Context, c Client, session string) (Progress, error) {
 	return s.onAccount(ctx, c, session, complete, func(t *tx, a *account) (p Progress, err error) {
 		if !a.factors.enrolled() {

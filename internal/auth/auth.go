@@ -5,13 +5,15 @@
 // a person or an operator can do is one method of Service, and each of those is one store transaction that checks, changes and
 // appends its event together, or does nothing.
 //
-// Three places decide, and no door can go round them. attempt.next says what a sign-in still needs. Requirement.Judge says whether
-// a session satisfies a rule. Service.update is the only way to the store's write side, so that no change goes without its event; but for when sessions were last seen,
-// which is none.
+// Four places decide, and no door can go round them. attempt.next says what a sign-in still needs. Requirement.Judge says whether
+// a session satisfies a rule. fits says whether what was proven in somebody's name counts on a request on which a handler in front names
+// somebody. Service.update is the only way to the store's write side, so that no change goes without its event; but for
+// when sessions were last seen, which is none.
 //
 // The package knows nothing of HTTP, Caddy or Badger. Read service.go for how an act runs, attempt.go for the way in, password.go,
-// vouch.go and code.go for the proofs, session.go and cache.go for what the gate asks on each request, guess.go for the counters against guessing,
-// and token.go for every secret that is handed out.
+// vouch.go and code.go for the proofs, session.go and cache.go for what the gate asks on each request, handover.go for how a session comes
+// to another host, form.go for forms that wait for their sender, cached.go for texts that are kept with a session, guess.go for the
+// counters against guessing, and token.go for every secret that is handed out.
 package auth
 
 import "time"

@@ -196,8 +196,8 @@ func (t *tx) handOver(r *sessionRecord, h *handOverRecord) (p Progress, err erro
 	return p, t.saveSession(r)
 }
 
-// takeBack makes all tickets that were handed over from a session useless, and closes what is open with them. The next visit to each site gets a new one from the portal, if
-// the session still goes on. The empty id is of no session.
+// takeBack makes all tickets that were handed over from a session useless, and closes what is open with them. The next visit to each site
+// gets a new one from the portal, if the session still goes on. The empty id is of no session.
 func (t *tx) takeBack(session string) error {
 	t.recalled = session
 	if session == "" {

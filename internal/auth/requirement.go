@@ -177,8 +177,9 @@ const (
 )
 
 // Sudo is what a session must satisfy to change anything that guards its account: a password and, where one is enrolled, a second
-// factor, both typed in this session within SudoAge. Where a handler in front vouches for the person, the second factor alone is typed. Which second factor does not matter, or a lost device could never be taken off the
-// list; a trusted browser is none.
+// factor, both typed in this session within SudoAge. Where a handler in front vouches for the person, the second factor alone is typed.
+//
+// Which second factor does not matter, or a lost device could never be taken off the list; a trusted browser is none.
 var Sudo = Requirement{Level: LevelPassword, MaxAge: SudoAge}
 
 // complete is what any act on an own account asks: nothing fresh, but no session that stopped half way either (MF-1).

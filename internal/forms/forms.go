@@ -69,7 +69,8 @@ const (
 )
 
 // Keep reads the form of a request that was refused for want of proof, and seals it for the page that says so. by is whose session it came
-// with, nil for a stranger. It returns nil for what is not kept; that is answered as it always was. Else Release comes after the answer, and Hold before it.
+// with, nil for a stranger. It returns nil for what is not kept; that is answered as it always was. Else Release comes after the answer, and
+// Hold before it.
 func (k *Keeper) Keep(w http.ResponseWriter, r *http.Request, v visit.Visit, by *auth.Session) *Kept {
 	if k == nil || !keepable(r, v) {
 		return nil

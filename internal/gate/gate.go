@@ -7,7 +7,13 @@
 // The rules of the site say what a request needs; package auth says who somebody is and whether that is enough. The gate adds what
 // only it can see: that a path may mean something else to the application than to the rules, that a WebSocket was opened by a
 // foreign page, that a connection cannot carry a cookie. It writes nothing, keeps nothing for a stranger, never reads a body, and
-// whatever it does not understand it refuses. Read path.go for ambiguous paths, rule.go for the rules, refuse.go for the answers.
+// whatever it does not understand it refuses.
+//
+// Another proxy may ask about a request that it serves itself (forward-auth): then the question is first made into the request that the
+// visitor sent, and the same Check decides about that one. Explain is Check for a request that somebody thinks of, with the reasons.
+//
+// Read path.go for ambiguous paths, rule.go for the rules, refuse.go for the answers, forward.go for what proxies ask and
+// forward_refuse.go for what they understand, explain.go for the reasons.
 package gate
 
 import (

@@ -203,8 +203,10 @@ func (g *Gate) notSent(w http.ResponseWriter, r *http.Request, v visit.Visit, wh
 	})
 }
 
-// address is the page where a person proves what is missing. It is a path on this host, never built from the Host header (OR-7), or
-// under the origin that the visit names. The requirement in it only tells the page what to ask for; when the person comes back, Check judges by the rules again.
+// address is the page where a person proves what is missing: a path on this host, or one under the origin that the visit names. No host
+// that a client made up is in it (OR-7). That origin is the portal of the configuration or, with forward-auth, the host of the
+// visitor's request, which only a trusted proxy tells and which was found among those that the configuration protects. The requirement in
+// the address only tells the page what to ask for; when the person comes back, Check judges by the rules again.
 func (d *Decision) address(v visit.Visit, returnTo string) string {
 	if v.Pages != "" && v.Pages == v.Portal {
 		returnTo = visit.Continue{Site: v.Site, ReturnTo: returnTo}.Path() // the portal leads on to where the request was

@@ -2,15 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package identity is what the application is told: who the visitor is, in four request headers and, where a site wants it, in a signed
-// token (assertion.go, keys.go), and nothing else that would pass for such a statement.
+// token, and nothing else that would pass for such a statement.
 //
 // Half of the applications that read these headers do not ask who sent them, so taking away what the client sent is as much the work as
 // adding ours, and it happens on every request that goes on, signed in or not.
 //
-// Teller.Tell does all of it to a request, in one place, so that no path to the application can do half. GuardResponse is the way
-// back: the application cannot plant, replace or clear our cookies. The package does not decide who may pass, and between requests it
-// keeps nothing but texts with the session that they are made of. names.go says which headers are taken away and which are left alone,
-// and why.
+// Teller.Tell does all of it to a request, in one place, so that no path to the application can do half; Teller.Answer tells the same to a
+// proxy that asks. GuardResponse is the way back: the application cannot plant, replace or clear our cookies. The package does not decide
+// who may pass, and between requests it keeps nothing but texts with the session that they are made of.
+//
+// Read names.go for which headers are taken away and which are left alone, and why, presets.go for what well-known applications read,
+// assertion.go and keys.go for the token.
 package identity
 
 import (

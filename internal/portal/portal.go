@@ -5,8 +5,10 @@
 // signs out. Each handler parses what came, calls one method of auth.Service, and renders a page or answers 303; what a proof is worth
 // and what is still missing is decided in package auth alone.
 //
-// All routes are in the one list of this file, each with the chain that guards it (guard.go). Read answer.go for what a person is told
-// when something is not accepted, step.go for where a sign-in leads, and returnpath.go for the only addresses we send anybody to.
+// All routes are in the one list of this file, each with the chain that guards it (guard.go). Where people sign in at a central portal, the
+// other hosts answer those of atEverySite themselves and lead to the portal for the rest; central.go has that way there and back. Read
+// answer.go for what a person is told when something is not accepted, and step.go for where a sign-in leads. Two files say to which
+// addresses anybody is sent: returnpath.go on this host, central.go to the portal and to the sites that the configuration knows.
 package portal
 
 import (

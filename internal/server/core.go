@@ -5,10 +5,12 @@
 //
 // A Core is what one data directory holds: the store, encrypted with the master key, and the auth.Service on it. It outlives
 // configurations. A Site is one protected site of one configuration: for each request it asks the portal or the gate, and lets
-// through to the application only what the gate has passed, with identity told and our cookies kept apart.
+// through to the application only what the gate has passed, with identity told and our cookies kept apart. A form that the gate stops it
+// hands to forms, and asks there for one that comes back. A Served is a site that another proxy serves: the gate decides, identity tells
+// the proxy, and there are neither pages nor an application behind it.
 //
 // It decides nothing about people. It does decide what keeps a data directory safe: that a key is made once and never replaced, and
-// that a key which does not fit is an error at the start and not a wrong password later. Read core.go, key.go, then site.go.
+// that a key which does not fit is an error at the start and not a wrong password later. Read core.go, key.go, then site.go and forward.go.
 package server
 
 import (

@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package visit holds what the outermost handler knows of one request, in plain types: the target as the client sent it, the
-// address that Caddy's trusted_proxies settled on, and how safe the connection is. It also owns our cookies: their names, how
-// one is read, set, cleared, and kept away from the application in both directions.
+// address that Caddy's trusted_proxies settled on, how safe the connection is, which host and site it came to, and where its pages are.
 //
-// It decides nothing about who may pass. The gate, the portal and identity all read it, so that no two of them can disagree about
+// It also owns what several rooms must read alike: our cookies, how one is read, set, cleared, and kept away from the application in both
+// directions (cookie.go); what is a host name (host.go); what is a page that somebody opens (navigate.go); how a small body is read in
+// time (body.go); and the addresses that lead from the portal to a site (portal.go).
+//
+// It decides nothing about who may pass. The gate, the portal, forms and identity all read it, so that no two of them can disagree about
 // what counts as our cookie.
 package visit
 
