@@ -144,7 +144,11 @@ func fromHere(r *http.Request, v visit.Visit) bool {
 
 // place is where a form was sent to, and by whom where a handler in front names somebody. The sealed value opens there and nowhere else.
 func place(r *http.Request, v visit.Visit) string {
-	return strings.ToLower(r.Host) + v.URL.RequestURI() + "\n" + strings.ToLower(v.Vouched)
+	there := strings.ToLower(r.Host) + v.URL.RequestURI()
+	if v.Vouched != "" {
+		there += "\n" + strings.ToLower(v.Vouched) // no address has a line break
+	}
+	return there
 }
 
 // Returns tells whether a request may be a form that comes back, as far as its headers say. Only then Take is worth calling: hardly any

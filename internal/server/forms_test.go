@@ -592,6 +592,26 @@ func TestFormsOfPlainTextPass(t *testing.T) {
 	}
 }
 
+// A form that somebody typed for whom a handler in front vouches does not go on in the name of another person whom it names later, though
+// that one's session is in the browser.
+func TestFormsAreOfWhomTheHandlerInFrontNames(t *testing.T) {
+	s := newShop(t)
+	alice := s.bench.Enroll(t, auth.NewUser{Name: "alice"})
+	named := func(f sent, name string) sent {
+		f.visit.Vouched = name
+		return f
+	}
+	sealed := s.keep(named(anOrder().by(alice.Session), "bob"))
+	if w := s.send(named(back("/orders?list=a%2Fb&x", sealed).by(alice.Session), "alice")); w.Code != http.StatusGone {
+		t.Errorf("bob's form in alice's name: got %d, want 410", w.Code)
+	}
+	s.reached(0)
+	sealed = s.keep(named(anOrder(), "alice"))
+	if w := s.send(named(back("/orders?list=a%2Fb&x", sealed).by(alice.Session), "Alice")); w.Code != http.StatusNoContent {
+		t.Errorf("alice's own: got %d, want 204", w.Code)
+	}
+}
+
 // DO-1, DO-4: there is a limit to what is kept in memory at once. Beyond it strangers get the page without the form, and people who are
 // signed in do not feel them. Each place is given back, also after a panic.
 func TestDO4RoomForForms(t *testing.T) {
