@@ -129,17 +129,10 @@ func fromHere(r *http.Request, v visit.Visit) bool {
 	if len(site) != 1 || site[0] != "same-origin" || len(origin) > 1 || r.Header.Get("Sec-Fetch-Dest") != "document" || !visit.Navigates(r) {
 		return false
 	}
-	scheme := "https://"
-	switch v.Transport {
-	case visit.Exposed:
-		return false
-	case visit.Loopback:
-		scheme = "http://"
-	}
-	if r.TLS != nil && !r.TLS.HandshakeComplete {
+	if v.Transport == visit.Exposed || visit.Early(r) {
 		return false
 	}
-	return len(origin) == 0 || origin[0] == "null" || strings.EqualFold(origin[0], scheme+r.Host)
+	return len(origin) == 0 || origin[0] == "null" || visit.FromHere(r, v)
 }
 
 // place is where a form was sent to, and by whom where a handler in front names somebody. The sealed value opens there and nowhere else.

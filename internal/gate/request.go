@@ -45,50 +45,16 @@ func upgrades(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 || len(r.Header["Sec-Websocket-Key"]) > 0 || r.Method == http.MethodConnect
 }
 
-// early tells whether a request that may change something came as TLS early data (RFC 8470), which whoever recorded it can send
-// again. The answer 425 makes the browser repeat it when the handshake is done.
+// early tells whether a request that may change something came as TLS early data (RFC 8470). The answer 425 makes the browser repeat it
+// when the handshake is done.
 func early(r *http.Request) bool {
-	if r.TLS == nil || r.TLS.HandshakeComplete {
-		return false
-	}
-	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+	return visit.Early(r) && r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
 }
 
 // fromForeignPage tells whether a page of another origin sent the request (WB-8; ASVS 5.0 requirement 4.4.2). Browsers open a WebSocket
 // to any site from any page, and the answer is readable to that page: only the Origin header shows it. A program sends none.
 func fromForeignPage(r *http.Request, v visit.Visit) bool {
-	origins := r.Header["Origin"]
-	if len(origins) == 0 {
-		return false
-	}
-	if len(origins) > 1 {
-		return true
-	}
-	scheme, host, ok := strings.Cut(origins[0], "://") // "null" has none
-	defaultPort := "80"
-	switch {
-	case !ok || !visit.ValidHost(host):
-		return true
-	case scheme == "https":
-		defaultPort = "443"
-	case scheme != "http" || v.Transport == visit.Secure:
-		return true
-	}
-	ownPort := "80"
-	if v.Transport == visit.Secure {
-		ownPort = "443"
-	}
-	theirs, theirPort := canonicalHost(host, defaultPort)
-	ours, ourPort := canonicalHost(r.Host, ownPort)
-	return !strings.EqualFold(theirs, ours) || theirPort != ourPort
-}
-
-func canonicalHost(host, defaultPort string) (name, port string) {
-	name, port = visit.SplitHost(host)
-	if port == "" {
-		port = defaultPort
-	}
-	return strings.TrimSuffix(name, "."), port
+	return len(r.Header["Origin"]) > 0 && !visit.FromHere(r, v)
 }
 
 // dialect is the kind of answer that the sender of a request can make sense of.

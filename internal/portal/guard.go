@@ -111,7 +111,7 @@ func outOfFrames(q *request) bool {
 
 // afterHandshake refuses a form in TLS early data, which somebody on the way can send a second time (RFC 8470).
 func afterHandshake(q *request) bool {
-	if q.TLS == nil || q.TLS.HandshakeComplete {
+	if !visit.Early(q.Request) {
 		return true
 	}
 	q.notice(http.StatusTooEarly, web.BadRequestTitle, web.TooEarly, "", "")
@@ -120,26 +120,26 @@ func afterHandshake(q *request) bool {
 
 // sameOrigin refuses a form that another site has sent, a sibling domain included. It trusts no other origin and knows no exception.
 func sameOrigin(q *request) bool {
-	origin, told := q.Header.Get("Origin"), q.Header.Get("Sec-Fetch-Site") != ""
-	if !told && origin == "null" {
-		// Our pages send no referrer, and for those a browser writes "null" where our own origin would stand (Fetch standard, "append a
-		// request Origin header"). One too old for Sec-Fetch-Site says nothing more, so the token of the form has to tell.
-		return true
-	}
-	scheme := "https://"
-	if q.visit.Transport == visit.Loopback {
-		scheme = "http://"
-	}
-	// CrossOriginProtection does not compare schemes, and what plain HTTP serves under our name is not us (CVE-2025-47909).
-	foreign := !told && origin != "" && !strings.HasPrefix(origin, scheme)
-	if protection.Check(q.Request) == nil && !foreign {
+	if fromOurPage(q) {
 		return true
 	}
 	q.notice(http.StatusForbidden, web.CrossOriginTitle, web.CrossOrigin, "sign-in", web.SignInAgain)
 	return false
 }
 
-var protection http.CrossOriginProtection
+// fromOurPage goes by Sec-Fetch-Site. A browser too old for it may also say nothing, and then the token of the form has to tell: our pages
+// send no referrer, and for those a browser writes "null" where our own origin would stand (Fetch standard, "append a request Origin
+// header").
+func fromOurPage(q *request) bool {
+	switch q.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return true
+	case "":
+		origin := q.Header.Get("Origin")
+		return origin == "" || origin == "null" || visit.FromHere(q.Request, q.visit)
+	}
+	return false
+}
 
 // withQuery parses the query of the target.
 func withQuery(q *request) bool {

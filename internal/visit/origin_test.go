@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package visit_test
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// WB-8, CS-1: only the very origin is here. A scheme, a port or a sibling away is elsewhere, and what says nothing does not say so.
+func TestFromHere(t *testing.T) {
+	const app, local = "app.test", "localhost:8080"
+	for _, c := range []struct {
+		host      string
+		transport visit.Transport
+		origins   []string
+		want      bool
+	}{
+		{app, visit.Secure, []string{"https://app.test"}, true},
+		{app, visit.Secure, []string{"https://app.test:443"}, true},
+		{app + ":443", visit.Secure, []string{"https://app.test"}, true},
+		{app + ".", visit.Secure, []string{"https://APP.test"}, true},
+		{app + ":8443", visit.Secure, []string{"https://app.test:8443"}, true},
+		{local, visit.Loopback, []string{"http://localhost:8080"}, true},
+		{"localhost", visit.Loopback, []string{"http://localhost:80"}, true},
+
+		{app, visit.Secure, nil, false},
+		{app, visit.Secure, []string{""}, false},
+		{app, visit.Secure, []string{"null"}, false},
+		{app, visit.Secure, []string{"https://app.test", "https://app.test"}, false},
+		{app, visit.Secure, []string{"http://app.test"}, false},
+		{app, visit.Secure, []string{"http://app.test:443"}, false},
+		{app, visit.Secure, []string{"https://app.test:8443"}, false},
+		{app, visit.Secure, []string{"https://evil.test"}, false},
+		{app, visit.Secure, []string{"https://sub.app.test"}, false},
+		{app, visit.Secure, []string{"https://app.test/"}, false},
+		{app, visit.Secure, []string{"https://evil@app.test"}, false},
+		{app, visit.Secure, []string{"app.test"}, false},
+		{local, visit.Loopback, []string{"https://localhost:8080"}, false},
+		{local, visit.Loopback, []string{"http://localhost"}, false},
+	} {
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Host = c.host
+		if c.origins != nil {
+			r.Header["Origin"] = c.origins
+		}
+		if got := visit.FromHere(r, visit.Visit{URL: r.URL, Transport: c.transport}); got != c.want {
+			t.Errorf("%q at %s: got %v, want %v", c.origins, c.host, got, c.want)
+		}
+	}
+}
