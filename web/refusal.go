@@ -4,10 +4,13 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // NotSent says that a form did not reach the application, and leads to the sign-in in a new tab, so that this one keeps the form. After
@@ -50,4 +53,20 @@ func percentEncode(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// RetryAfter says when to come back, in whole seconds rounded up (RFC 9110 §10.2.3).
+func RetryAfter(h http.Header, d time.Duration) {
+	h.Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
+}
+
+// Unread is the status and the sentence for a body that could not be read to its end: too large, too slow, or broken off.
+func Unread(err error) (status int, text Message) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge, TooLarge
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return http.StatusRequestTimeout, TooSlow
+	}
+	return http.StatusBadRequest, BadRequest
 }

@@ -164,12 +164,12 @@ func isPlain(types []string) bool {
 //
 // The rules of the site have not been asked yet: they judge the request that this one becomes.
 func (k *Keeper) Take(w http.ResponseWriter, r *http.Request, v visit.Visit) (f *Kept, answered bool) {
-	head, err := peek(w, r)
+	head, err := visit.PeekSoon(w, r, len(mark), readTime)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		k.refuse(w, r, http.StatusRequestTimeout, web.BadRequestTitle, web.TooSlow)
+		k.unread(w, r, err)
 		return nil, true
 	}
-	if head != mark {
+	if string(head) != mark {
 		return nil, false
 	}
 	if !fromHere(r, v) {
@@ -180,24 +180,6 @@ func (k *Keeper) Take(w http.ResponseWriter, r *http.Request, v visit.Visit) (f 
 	return f, !ok
 }
 
-// peek reads the beginning of a body, which it leaves in place.
-func peek(w http.ResponseWriter, r *http.Request) (string, error) {
-	c := http.NewResponseController(w)
-	if err := c.SetReadDeadline(time.Now().Add(readTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return "", err
-	}
-	head := make([]byte, len(mark))
-	n, err := io.ReadFull(r.Body, head)
-	if err := c.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return "", err
-	}
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head[:n]), r.Body), r.Body}
-	return string(head[:n]), err
-}
-
 func (k *Keeper) open(w http.ResponseWriter, r *http.Request, v visit.Visit) (f *Kept, ok bool) {
 	svc, unavailable := k.Service()
 	var by *auth.Session
@@ -206,7 +188,7 @@ func (k *Keeper) open(w http.ResponseWriter, r *http.Request, v visit.Visit) (f 
 	}
 	f = &Kept{w: w}
 	if !f.enter(k.Room, r, by, patience) {
-		retryAfter(w, patience)
+		web.RetryAfter(w.Header(), patience)
 		k.refuse(w, r, http.StatusServiceUnavailable, web.FormNotSentTitle, web.FormBusy)
 		return nil, false
 	}
@@ -278,24 +260,17 @@ func (k *Keeper) later(w http.ResponseWriter, r *http.Request, f *Kept, err erro
 	} else if r.Context().Err() == nil { // a visitor who left is no failure of ours
 		k.Log.Error("a form that was kept cannot be sent: the store does not answer", "error", err)
 	}
-	retryAfter(w, wait)
+	web.RetryAfter(w.Header(), wait)
 	f.Hold()
 	web.Write(w, r, status, web.NotSent{
 		Frame: web.Frame{Brand: k.Brand}, Title: web.Say(r, web.FormNotSentTitle), Text: web.Say(r, web.FormLater), Kept: f.Sealed,
 	})
 }
 
-func retryAfter(w http.ResponseWriter, d time.Duration) {
-	w.Header().Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
-}
-
 // unread answers a form that could not be read to its end.
 func (k *Keeper) unread(w http.ResponseWriter, r *http.Request, err error) {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		k.refuse(w, r, http.StatusRequestEntityTooLarge, web.FormGoneTitle, web.TooLarge)
-		return
-	}
-	k.refuse(w, r, http.StatusRequestTimeout, web.BadRequestTitle, web.TooSlow)
+	status, text := web.Unread(err)
+	k.refuse(w, r, status, web.BadRequestTitle, text)
 }
 
 func (k *Keeper) refuse(w http.ResponseWriter, r *http.Request, status int, title, text web.Message) {

@@ -69,7 +69,7 @@ func (g *Gate) tellNGINX(w http.ResponseWriter, original *http.Request, v visit.
 		}
 	case http.StatusServiceUnavailable:
 		status = http.StatusServiceUnavailable
-		h.Set("Retry-After", retryAfter)
+		web.RetryAfter(h, patience)
 	}
 	web.Nothing(w, status)
 }

@@ -97,8 +97,8 @@ func (d *Decision) refusal() *refusal {
 	return &forbidden
 }
 
-// retryAfter is what a client is asked to wait for a store that does not answer, in seconds. A restart takes less.
-const retryAfter = "5"
+// patience is what a client is asked to wait for a store that does not answer. A restart takes less.
+const patience = 5 * time.Second
 
 // Refuse answers a request that Check did not let pass. What is left of its body is not read.
 //
@@ -143,7 +143,7 @@ func (g *Gate) tell(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	case http.StatusServiceUnavailable:
-		h.Set("Retry-After", retryAfter)
+		web.RetryAfter(h, patience)
 	}
 	if sender == program {
 		g.problem(w, r, v, what, d)

@@ -6,7 +6,6 @@ package portal
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -89,7 +88,7 @@ func (q *request) refuse(err error, m auth.Method, again func(problem string) we
 		return
 	}
 	if e, ok := errors.AsType[*auth.Error](err); ok && e.RetryAfter > 0 {
-		retryAfter(q.w, e.RetryAfter)
+		web.RetryAfter(q.w.Header(), e.RetryAfter)
 	}
 	if o.title != "" {
 		q.notice(o.status, o.title, o.text, o.next, linkText(o.next))
@@ -137,7 +136,7 @@ func (q *request) unavailable(err error) {
 	if q.Context().Err() == nil { // a visitor who left is no failure of ours
 		q.portal.log.Error("sign-in service unavailable", "error", err, "route", q.pattern)
 	}
-	retryAfter(q.w, 10*time.Second)
+	web.RetryAfter(q.w.Header(), 10*time.Second)
 	o := outcomes[auth.Unavailable]
 	q.notice(o.status, o.title, o.text, "", "")
 }
@@ -166,9 +165,4 @@ func linkText(path string) web.Message {
 		return web.ToAccount
 	}
 	return web.SignInAgain
-}
-
-// retryAfter says when to come back, in whole seconds rounded up.
-func retryAfter(w http.ResponseWriter, d time.Duration) {
-	w.Header().Set("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
 }

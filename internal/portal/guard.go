@@ -4,11 +4,9 @@
 package portal
 
 import (
-	"errors"
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -177,13 +175,7 @@ func withForm(q *request) bool {
 	}
 	body, err := visit.ReadSoon(q.w, q.Request, maxBody, bodyTime)
 	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return refuse(http.StatusRequestEntityTooLarge, web.TooLarge)
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return refuse(http.StatusRequestTimeout, web.TooSlow)
-		}
-		return refuse(http.StatusBadRequest, web.BadRequest)
+		return refuse(web.Unread(err))
 	}
 	var ok bool
 	if q.form, ok = parseOnce(string(body)); !ok {

@@ -45,6 +45,6 @@ func discovery(q *request) {
 // noKeys answers a program that the keys are not to be had at the moment.
 func (q *request) noKeys(err error) {
 	q.portal.log.Error("the public keys are not available", "error", err)
-	retryAfter(q.w, 10*time.Second)
+	web.RetryAfter(q.w.Header(), 10*time.Second)
 	web.Plain(q.w, q.Request, http.StatusServiceUnavailable, "not available")
 }

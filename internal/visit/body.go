@@ -4,6 +4,7 @@
 package visit
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -17,9 +18,7 @@ func ReadSoon(w http.ResponseWriter, r *http.Request, most int64, within time.Du
 	if r.ContentLength > most {
 		return nil, &http.MaxBytesError{Limit: most}
 	}
-	c := http.NewResponseController(w)
-	// A writer without deadlines is one without a connection, as in tests.
-	if err := c.SetReadDeadline(time.Now().Add(within)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := readUntil(w, time.Now().Add(within)); err != nil {
 		return nil, err
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
@@ -27,8 +26,33 @@ func ReadSoon(w http.ResponseWriter, r *http.Request, most int64, within time.Du
 		return nil, err
 	}
 	// Left standing, the deadline would cancel the request while a password is being checked.
-	if err := c.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	return body, readUntil(w, time.Time{})
+}
+
+// PeekSoon reads the first n bytes of a body within a time, and leaves them in place for whoever reads it next. Of a shorter body it
+// returns what there is, with io.EOF or io.ErrUnexpectedEOF. The error wraps os.ErrDeadlineExceeded for one that is slower.
+func PeekSoon(w http.ResponseWriter, r *http.Request, n int, within time.Duration) ([]byte, error) {
+	if err := readUntil(w, time.Now().Add(within)); err != nil {
 		return nil, err
 	}
-	return body, nil
+	head := make([]byte, n)
+	n, err := io.ReadFull(r.Body, head)
+	head = head[:n]
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	if err := readUntil(w, time.Time{}); err != nil {
+		return nil, err
+	}
+	return head, err
+}
+
+// readUntil sets the deadline for reading. A writer without deadlines is one without a connection, as in tests.
+func readUntil(w http.ResponseWriter, deadline time.Time) error {
+	err := http.NewResponseController(w).SetReadDeadline(deadline)
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
