@@ -164,7 +164,7 @@ var english = words{
 		GoOnTitle:        "You are signed in",
 		GoOnText:         "Your browser is being led on to %s. If nothing happens, use the button.",
 		GoOnAskTitle:     "Go on to this site?",
-		GoOnAsk:          "%s asks to let you in. If you go on, it learns who you are. Do so only if you know the site.",
+		GoOnAsk:          "You are about to go on to %s. It then learns who you are. Go on only if you know this site.",
 		UnknownAddress:   "The address in the browser has a port that this site is not set up for, so nobody can be led back to it. Open the site without the port, or ask the person who runs it.",
 		UnknownSiteTitle: "This site is not known here",
 		UnknownSite:      "The address says to go on to a site that does not belong to this sign-in. Nothing was sent there. Open the site again that you came from.",

@@ -166,7 +166,7 @@ var french = words{
 		GoOnTitle:        "Vous êtes connecté",
 		GoOnText:         "Votre navigateur est dirigé vers %s. Si rien ne se passe, utilisez le bouton.",
 		GoOnAskTitle:     "Continuer vers ce site ?",
-		GoOnAsk:          "%s demande à vous laisser entrer. Si vous continuez, ce site saura qui vous êtes. Ne le faites que si vous le connaissez.",
+		GoOnAsk:          "Vous allez continuer vers %s. Ce site saura alors qui vous êtes. Ne continuez que si vous le connaissez.",
 		UnknownAddress:   "L’adresse dans le navigateur contient un port pour lequel ce site n’est pas configuré : personne ne peut y être ramené. Ouvrez le site sans le port, ou demandez à la personne qui le gère.",
 		UnknownSiteTitle: "Ce site n’est pas connu ici",
 		UnknownSite:      "L’adresse mène à un site qui ne fait pas partie de cette connexion. Rien n’y a été envoyé. Ouvrez à nouveau le site d’où vous venez.",

@@ -165,7 +165,7 @@ var german = words{
 		GoOnTitle:        "Sie sind angemeldet",
 		GoOnText:         "Ihr Browser wird zu %s weitergeleitet. Wenn nichts passiert, benutzen Sie die Schaltfläche.",
 		GoOnAskTitle:     "Weiter zu dieser Website?",
-		GoOnAsk:          "%s möchte Sie einlassen. Wenn Sie weitergehen, erfährt diese Website, wer Sie sind. Tun Sie das nur, wenn Sie sie kennen.",
+		GoOnAsk:          "Sie gehen gleich weiter zu %s. Dort erfährt man dann, wer Sie sind. Gehen Sie nur weiter, wenn Sie diese Website kennen.",
 		UnknownAddress:   "Die Adresse im Browser hat einen Port, für den diese Website nicht eingerichtet ist. Deshalb kann niemand dorthin zurückgeleitet werden. Öffnen Sie die Website ohne den Port, oder fragen Sie die Person, die sie betreibt.",
 		UnknownSiteTitle: "Diese Website ist hier nicht bekannt",
 		UnknownSite:      "Die Adresse führt zu einer Website, die nicht zu dieser Anmeldung gehört. Dorthin wurde nichts gesendet. Öffnen Sie die Website neu, von der Sie kamen.",

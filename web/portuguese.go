@@ -166,7 +166,7 @@ var portuguese = words{
 		GoOnTitle:        "Você entrou na sua conta",
 		GoOnText:         "Seu navegador está sendo levado a %s. Se nada acontecer, use o botão.",
 		GoOnAskTitle:     "Seguir para este site?",
-		GoOnAsk:          "%s pede para deixar você entrar. Se seguir, o site saberá quem você é. Faça isso somente se o conhece.",
+		GoOnAsk:          "Você vai seguir para %s. O site saberá então quem você é. Siga somente se o conhece.",
 		UnknownAddress:   "O endereço no navegador tem uma porta para a qual este site não está configurado, e por isso não é possível voltar a ele. Abra o site sem a porta ou pergunte a quem o administra.",
 		UnknownSiteTitle: "Este site não é conhecido aqui",
 		UnknownSite:      "O endereço leva a um site que não faz parte deste acesso. Nada foi enviado para lá. Abra de novo o site de onde você veio.",

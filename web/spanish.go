@@ -166,7 +166,7 @@ var spanish = words{
 		GoOnTitle:        "Ha iniciado sesión",
 		GoOnText:         "Su navegador pasa ahora a %s. Si no ocurre nada, use el botón.",
 		GoOnAskTitle:     "¿Continuar a este sitio?",
-		GoOnAsk:          "%s pide dejarle entrar. Si continúa, el sitio sabrá quién es usted. Hágalo solo si lo conoce.",
+		GoOnAsk:          "Va a continuar a %s. Ese sitio sabrá entonces quién es usted. Continúe solo si lo conoce.",
 		UnknownAddress:   "La dirección del navegador tiene un puerto para el que este sitio no está configurado, así que no se puede volver a él. Abra el sitio sin el puerto o pregunte a quien lo administra.",
 		UnknownSiteTitle: "Este sitio no se conoce aquí",
 		UnknownSite:      "La dirección lleva a un sitio que no pertenece a este inicio de sesión. No se ha enviado nada allí. Vuelva a abrir el sitio del que venía.",

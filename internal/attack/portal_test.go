@@ -280,7 +280,7 @@ func TestPortal(t *testing.T) {
 		w.visit("auth.example.com", "/")
 		w.signIn(alice)
 		w.visit("blog.example.org", "/page")
-		if w.At.Status != 200 || !strings.Contains(w.Text(), "Go on to this site? blog.example.org:"+o.port) {
+		if w.At.Status != 200 || !strings.Contains(w.Text(), "Go on to this site? You are about to go on to blog.example.org:"+o.port) {
 			t.Fatal(w.Unexpected("not asked"))
 		}
 		asked := w.At
