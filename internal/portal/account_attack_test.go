@@ -430,9 +430,16 @@ func TestOT19NoKeyFromTheForm(t *testing.T) {
 	if n := len(d.account(t, alice).Factors); n != 1 {
 		t.Errorf("%d factors without a code", n)
 	}
-	if _, err := d.ConfirmEnrollment(t.Context(), authtest.Client, attempt, mallory.Code()); auth.KindOf(err) != auth.WrongCode {
+	if _, err := d.ConfirmEnrollment(t.Context(), here(d), attempt, mallory.Code()); auth.KindOf(err) != auth.WrongCode {
 		t.Errorf("a code of the key in the form: %v", err)
 	}
+}
+
+// here is somebody who asks for the host of the portal.
+func here(d *desk) auth.Client {
+	c := authtest.Client
+	c.Host = d.Host
+	return c
 }
 
 // cookieOf is the value of a cookie that an answer sets.
