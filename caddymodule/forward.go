@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -25,7 +24,7 @@ type forwardAuth struct {
 	served served
 	log    *slog.Logger
 
-	untrusted, malformed, unprotected, failed seldom // when each was last logged
+	untrusted, malformed, unprotected, failed gate.Throttle // when each was last logged
 }
 
 // answer tells a proxy whether the request that it asks about may pass.
@@ -162,17 +161,8 @@ func toldAddress(h http.Header, names []string) netip.Addr {
 	return netip.Addr{}
 }
 
-func (f *forwardAuth) warn(r *http.Request, s *seldom, text string, attrs ...slog.Attr) {
-	if s.now(time.Now()) {
+func (f *forwardAuth) warn(r *http.Request, t *gate.Throttle, text string, attrs ...slog.Attr) {
+	if t.Allows(time.Now(), time.Minute) {
 		f.log.LogAttrs(r.Context(), slog.LevelWarn, text+" (told at most once a minute)", attrs...)
 	}
-}
-
-// seldom is when something was last said that many requests would say, in Unix seconds.
-type seldom struct{ last atomic.Int64 }
-
-// now tells whether it is to be said again, which it is at most once a minute.
-func (s *seldom) now(t time.Time) bool {
-	now, last := t.Unix(), s.last.Load()
-	return now-last >= 60 && s.last.CompareAndSwap(last, now)
 }

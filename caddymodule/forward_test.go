@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -158,19 +157,6 @@ func TestUnprotectedHostsAndMalformedQuestionsAreLogged(t *testing.T) {
 	}
 	if strings.Contains(said, "secret") {
 		t.Errorf("the log has what a visitor wrote: %q", said)
-	}
-}
-
-func TestSeldom(t *testing.T) {
-	var s seldom
-	start := time.Now()
-	for _, c := range []struct {
-		after time.Duration
-		want  bool
-	}{{0, true}, {0, false}, {59 * time.Second, false}, {61 * time.Second, true}, {62 * time.Second, false}, {-time.Hour, false}} {
-		if got := s.now(start.Add(c.after)); got != c.want {
-			t.Errorf("after %s: got %v, want %v", c.after, got, c.want)
-		}
 	}
 }
 

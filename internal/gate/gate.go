@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -47,7 +46,7 @@ type Gate struct {
 	brand     web.Brand
 	challenge string // WWW-Authenticate
 	log       *slog.Logger
-	logged    atomic.Int64 // when an unavailable store was last logged, in Unix seconds
+	logged    Throttle // of an unavailable store
 
 	// session finds who a cookie value belongs to: nil for nobody. An empty value is nobody's, unless there is no service to say so.
 	session func(ctx context.Context, a auth.Asker, value string) (*auth.Session, error)

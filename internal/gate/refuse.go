@@ -321,8 +321,7 @@ func (g *Gate) logTrouble(r *http.Request, what string, err error) {
 	if r.Context().Err() != nil {
 		return // it was the client who gave up
 	}
-	now, last := g.now().Unix(), g.logged.Load()
-	if now == last || !g.logged.CompareAndSwap(last, now) {
+	if !g.logged.Allows(g.now(), time.Second) {
 		return
 	}
 	g.log.LogAttrs(r.Context(), slog.LevelError, what, slog.Any("error", err))
