@@ -32,7 +32,7 @@ type Policy struct {
 
 	// In place of `headers`, the name of an application: it gets the headers that it reads. There are `2fauth`, `calibreweb`,
 	// `filebrowser`, `firefly`, `forgejo`, `freshrss`, `gitea`, `grafana`, `guacamole`, `homeassistant`, `jenkins`, `miniflux`,
-	// `navidrome`, `nexus`, `nextcloud`, `opensearch`, `paperless`, `radicale` and `sogo`. Default: none.
+	// `navidrome`, `nextcloud`, `nexus`, `opensearch`, `paperless`, `radicale` and `sogo`. Default: none.
 	Preset string `json:"preset,omitempty"`
 
 	// A signed token that tells the application who it is, in the header `Nightlatch-Assertion`, so that it can check instead of trust.
