@@ -35,6 +35,9 @@ type guarded struct {
 	at       listener
 }
 
+// byItself tells whether people sign in there and nowhere else, whatever portal there is: a handler in front says who they are.
+func (g guarded) byItself() bool { return g.handler.FirstFactor != nil }
+
 // guardedSites are all of them, the first server's first.
 func (a *App) guardedSites() []guarded {
 	sites, _ := a.walk()
@@ -234,7 +237,7 @@ type wildcard struct {
 	loopback bool // of plain HTTP on this machine
 }
 
-// hostOrigins are those of one handler; of nil those of all.
+// hostOrigins are those of one handler; of nil those of all that take part in the one sign-in of a portal.
 func (a *App) hostOrigins(h *Handler) hostOrigins {
 	o := hostOrigins{
 		secure: make(map[string]string), loopback: make(map[string]string), names: make(map[string]bool), elsewhere: make(map[string]bool),
@@ -244,6 +247,9 @@ func (a *App) hostOrigins(h *Handler) hostOrigins {
 		o.elsewhere[host] = true
 	}
 	for _, g := range sites {
+		if h == nil && g.byItself() {
+			continue
+		}
 		for _, host := range g.hosts {
 			delete(o.elsewhere, host)
 		}

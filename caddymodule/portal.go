@@ -86,7 +86,7 @@ func (a *App) checkPortalSite() error {
 	if a.Portal == "" || len(sites) == 0 {
 		return nil
 	}
-	sites = slices.DeleteFunc(sites, func(g guarded) bool { return g.handler != nil && g.handler.FirstFactor != nil }) // each is for itself
+	sites = slices.DeleteFunc(sites, guarded.byItself)
 	if slices.ContainsFunc(sites, func(g guarded) bool { return len(g.hosts) == 0 && len(g.patterns) == 0 }) {
 		return nil // any host
 	}

@@ -31,6 +31,16 @@ http://behind.example.net:8080 {
 }
 plain.example.org, own.example.com {
 	respond "not ours"
+}
+vouched.example.net, vouched.example.com {
+	nightlatch {
+		first_factor {http.auth.user.id}
+	}
+}
+*.vouched.example.net {
+	nightlatch {
+		first_factor {http.auth.user.id}
+	}
 }`
 
 // OR-1, P35, P36: the portal leads to the sites of the configuration, by scheme, host and port, and to nothing else.
@@ -47,6 +57,9 @@ func TestSitesOfThePortal(t *testing.T) {
 		"http://wiki.example.net:8443":      {},
 		"http://app.example.com":            {},
 		"https://plain.example.org":         {},
+		"https://vouched.example.net":       {}, // it signs people in by itself
+		"https://vouched.example.com":       {}, // not by the pattern of another site either
+		"https://a.vouched.example.net":     {},
 		"https://behind.example.net":        {Known: true, Named: true},
 		"http://behind.example.net:8080":    {},
 		"http://behind.example.net":         {},

@@ -41,6 +41,12 @@ https://app.example.net:PORT, https://wiki.example.org:PORT, https://*.example.o
 https://own.example.info:PORT, https://own.example.org:PORT {
 	reverse_proxy APP
 }
+https://vouched.example.org:PORT {
+	nightlatch {
+		first_factor {http.auth.user.id}
+	}
+	reverse_proxy APP
+}
 `
 
 type estate struct {
@@ -266,7 +272,7 @@ func TestPortal(t *testing.T) {
 				}
 			}
 		}
-		for _, site := range []string{"https://own.example.info:" + o.port, "https://own.example.org:" + o.port, "https://app.example.net", "http://app.example.net:" + o.port, "https://auth.example.com:" + o.port} {
+		for _, site := range []string{"https://own.example.info:" + o.port, "https://own.example.org:" + o.port, "https://vouched.example.org:" + o.port, "https://app.example.net", "http://app.example.net:" + o.port, "https://auth.example.com:" + o.port} {
 			w.send("GET", "/_nightlatch/continue?"+url.Values{"site": {site}, "return_to": {"/"}, "challenge": {challenge}}.Encode(), nil)
 			if w.At.Status != http.StatusBadRequest {
 				t.Errorf("%s: %d, want 400", site, w.At.Status)
