@@ -164,15 +164,6 @@ func listens(app *caddyhttp.App, srv *caddyhttp.Server, t thought) bool {
 	})
 }
 
-// speaksTLS is as Caddy decides it when it opens the listener.
-func speaksTLS(app *caddyhttp.App, srv *caddyhttp.Server, port int) bool {
-	httpPort := app.HTTPPort
-	if httpPort == 0 {
-		httpPort = caddyhttp.DefaultHTTPPort
-	}
-	return len(srv.TLSConnPolicies) > 0 && port != httpPort
-}
-
 func start(t thought, name string, srv *caddyhttp.Server, proxied bool) (*journey, error) {
 	r, err := t.request()
 	if err != nil {
@@ -214,8 +205,8 @@ func (j *journey) through(routes caddyhttp.RouteList) bool {
 		if route.Group != "" {
 			j.groups[route.Group] = true
 		}
-		if hosts := patternsOfHosts(route.MatcherSets); hosts != "" {
-			j.site = hosts
+		if hosts := hostsOf(route.MatcherSets); len(hosts) > 0 {
+			j.site = strings.Join(hosts, ", ")
 		}
 		for _, handler := range route.Handlers {
 			if !j.pass(handler) {
@@ -298,22 +289,6 @@ func caddyJSON(name string, handler any) json.RawMessage {
 		return nil
 	}
 	return b
-}
-
-// patternsOfHosts are those of a route, as written.
-func patternsOfHosts(sets caddyhttp.MatcherSets) string {
-	var hosts []string
-	for _, set := range sets {
-		for _, m := range set {
-			switch m := m.(type) {
-			case *caddyhttp.MatchHost:
-				hosts = append(hosts, *m...)
-			case caddyhttp.MatchHost: // Caddy's own redirects, in no order
-				hosts = append(hosts, slices.Sorted(slices.Values(m))...)
-			}
-		}
-	}
-	return strings.Join(hosts, ", ")
 }
 
 // text is the request in short.

@@ -105,25 +105,32 @@ func (m matched) none() bool { return m.hosts == nil && m.patterns == nil }
 
 // matchedHosts are those of a route, in lower case as written. A pattern is *. and a name: what other patterns match cannot be told.
 func matchedHosts(sets caddyhttp.MatcherSets) (m matched) {
-	for _, set := range sets {
-		for _, matcher := range set {
-			named, ok := matcher.(*caddyhttp.MatchHost)
-			if !ok {
-				continue
-			}
-			for _, h := range *named {
-				h = strings.ToLower(h)
-				base, wild := strings.CutPrefix(h, "*.")
-				switch {
-				case !strings.ContainsAny(h, "*{"):
-					m.hosts = append(m.hosts, h)
-				case wild && !strings.ContainsAny(base, "*{"):
-					m.patterns = append(m.patterns, h)
-				}
-			}
+	for _, h := range hostsOf(sets) {
+		h = strings.ToLower(h)
+		base, wild := strings.CutPrefix(h, "*.")
+		switch {
+		case !strings.ContainsAny(h, "*{"):
+			m.hosts = append(m.hosts, h)
+		case wild && !strings.ContainsAny(base, "*{"):
+			m.patterns = append(m.patterns, h)
 		}
 	}
 	return m
+}
+
+// hostsOf are those of a route, as written.
+func hostsOf(sets caddyhttp.MatcherSets) (hosts []string) {
+	for _, set := range sets {
+		for _, m := range set {
+			switch m := m.(type) {
+			case *caddyhttp.MatchHost:
+				hosts = append(hosts, *m...)
+			case caddyhttp.MatchHost: // Caddy's own redirects, in no order
+				hosts = append(hosts, slices.Sorted(slices.Values(m))...)
+			}
+		}
+	}
+	return hosts
 }
 
 // matchesWildcard tells whether a host, in lower case, is one label and what follows the star of a pattern.
@@ -182,12 +189,17 @@ func listenerOf(app *caddyhttp.App, srv *caddyhttp.Server) listener {
 			break
 		}
 	}
-	l.plain = len(srv.TLSConnPolicies) == 0 || l.port == cmp.Or(app.HTTPPort, caddyhttp.DefaultHTTPPort)
+	l.plain = !speaksTLS(app, srv, l.port)
 	l.usual = caddyhttp.DefaultHTTPSPort
 	if l.plain {
 		l.usual = caddyhttp.DefaultHTTPPort
 	}
 	return l
+}
+
+// speaksTLS tells whether connections to a port are by TLS, as Caddy decides it when it opens the listener.
+func speaksTLS(app *caddyhttp.App, srv *caddyhttp.Server, port int) bool {
+	return len(srv.TLSConnPolicies) > 0 && port != cmp.Or(app.HTTPPort, caddyhttp.DefaultHTTPPort)
 }
 
 // origin is the address of a host on this listener.
