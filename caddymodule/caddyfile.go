@@ -307,11 +307,14 @@ func parseSite(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 			"rules for parts of it go into its block, as in: skip /public/*", h.Val())
 	}
 	site := new(Handler)
-	err := site.Policy.parse(h, "nightlatch", words{
-		"protect":      site.parseProtect(h),
-		"first_factor": site.parseFirstFactor,
-		"keep_forms":   off(&site.KeepForms),
-	}, checkAll)
+	err := site.Policy.parse(h, "nightlatch", more{
+		words: words{
+			"protect":      site.parseProtect(h),
+			"first_factor": site.parseFirstFactor,
+			"keep_forms":   off(&site.KeepForms),
+		},
+		repeatable: []string{"protect"},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -4,15 +4,12 @@
 package caddymodule
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
@@ -72,39 +69,16 @@ func careful(match func(*http.Request) (bool, error), doubts []doubt, opens bool
 	}
 }
 
-// lookedAt are the doubts about what the rule looks at. It has to be asked before the matchers are loaded, which clears their
-// configuration.
+// lookedAt are the doubts about what the rule looks at.
 func (r *Rule) lookedAt() []doubt {
 	var found []doubt
 	for _, d := range doubts {
-		if slices.ContainsFunc(r.MatcherSetsRaw, func(set caddy.ModuleMap) bool { return looksAt(set, d.part) }) {
-			found = append(found, d)
+		for name, raw := range eachMatcher(r.MatcherSetsRaw) {
+			if looksAt(name, raw, d.part) {
+				found = append(found, d)
+				break
+			}
 		}
 	}
 	return found
-}
-
-// looksAt finds a matcher by name, inside `not` too. A matcher that can look at anything does if it mentions the word.
-func looksAt(set caddy.ModuleMap, part string) bool {
-	for name, raw := range set {
-		switch name {
-		case part:
-			return true
-		case "not":
-			var inner []caddy.ModuleMap
-			if json.Unmarshal(raw, &inner) != nil {
-				continue // LoadModule refuses it
-			}
-			for _, set := range inner {
-				if looksAt(set, part) {
-					return true
-				}
-			}
-		case "expression", "vars", "vars_regexp":
-			if strings.Contains(string(raw), part) {
-				return true
-			}
-		}
-	}
-	return false
 }

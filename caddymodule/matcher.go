@@ -4,14 +4,10 @@
 package caddymodule
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -220,34 +216,18 @@ var ownMatchers = map[string]string{
 	"nightlatch_level": "require password or require two_factor",
 }
 
-var ownFunction = regexp.MustCompile(`\b(nightlatch_(?:user|group|level))\s*\(`)
-
 // checkOwnMatchers refuses in a rule what looks at whom the rules have let through. It would match nobody, and inside `not` everybody.
 func checkOwnMatchers(sets []caddy.ModuleMap) error {
-	for _, set := range sets {
-		for _, name := range slices.Sorted(maps.Keys(set)) {
-			found := name
-			switch name {
-			case "not":
-				var inner []caddy.ModuleMap
-				if json.Unmarshal(set[name], &inner) != nil {
-					continue // LoadModule refuses it
-				}
-				if err := checkOwnMatchers(inner); err != nil {
-					return err
-				}
-			case "expression":
-				if m := ownFunction.FindSubmatch(set[name]); m != nil {
-					found = string(m[1])
-				}
-			}
-			if name != "not" && (bytes.Contains(set[name], []byte("http.auth.user.")) || bytes.Contains(set[name], []byte("http.nightlatch."))) {
-				return errors.New("{http.auth.user.*} and {http.nightlatch.*} cannot be in a rule: they are empty there, since rules decide before " +
-					"anybody is let through; write group or user in require")
-			}
-			if instead, own := ownMatchers[found]; own {
-				return fmt.Errorf("%s cannot be in a rule, since rules decide before anybody is let through; write %s", found, instead)
-			}
+	for name, raw := range eachMatcher(sets) {
+		if ownPlaceholder.Match(raw) {
+			return errors.New("{http.auth.user.*} and {http.nightlatch.*} cannot be in a rule: they are empty there, since rules decide before " +
+				"anybody is let through; write group or user in require")
+		}
+		if found := ownFunction.FindStringSubmatch(mentions(name, raw)); found != nil {
+			name = found[1]
+		}
+		if instead, own := ownMatchers[name]; own {
+			return fmt.Errorf("%s cannot be in a rule, since rules decide before anybody is let through; write %s", name, instead)
 		}
 	}
 	return nil

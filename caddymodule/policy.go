@@ -110,8 +110,15 @@ func (p *Policy) compile(ctx caddy.Context, log *slog.Logger) ([]gate.Rule, erro
 	return rules, nil
 }
 
-// parse reads a block, in which what the policy says stands among more words, and has the rules checked.
-func (p *Policy) parse(h httpcaddyfile.Helper, block string, more words, check func([]*Rule) (at int, err error)) error {
+// more is what a block says beyond the policy.
+type more struct {
+	words      words
+	repeatable []string          // those of the words that may stand there more than once
+	check      func(*Rule) error // what is wrong with a rule in this block alone; nil: nothing
+}
+
+// parse reads a block, in which what the policy says stands among more, and checks the rules.
+func (p *Policy) parse(h httpcaddyfile.Helper, block string, more more) error {
 	var lines []caddyfile.Dispenser // where each rule stands
 	rule := func(parse func(httpcaddyfile.Helper, *Rule) error) func(*caddyfile.Dispenser) error {
 		return func(d *caddyfile.Dispenser) error {
@@ -138,12 +145,20 @@ func (p *Policy) parse(h httpcaddyfile.Helper, block string, more words, check f
 			return p.Assertion.parse(d)
 		},
 	}
-	maps.Copy(w, more)
-	if err := w.parse(h.Dispenser, block, "require", "skip", "deny", "protect"); err != nil {
+	maps.Copy(w, more.words)
+	if err := w.parse(h.Dispenser, block, append(more.repeatable, "require", "skip", "deny")...); err != nil {
 		return err
 	}
-	if i, err := check(p.Rules); err != nil {
+	if i, err := checkAll(p.Rules); err != nil {
 		return lines[i].WrapErr(err)
+	}
+	if more.check == nil {
+		return nil
+	}
+	for i, r := range p.Rules {
+		if err := more.check(r); err != nil {
+			return lines[i].WrapErr(err)
+		}
 	}
 	return nil
 }

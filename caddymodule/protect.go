@@ -4,7 +4,6 @@
 package caddymodule
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,6 +29,8 @@ type Protected struct {
 	Hosts []string `json:"hosts,omitempty"`
 
 	Policy
+
+	hosts []hostPort // what Hosts say
 }
 
 // parseProtect reads
@@ -45,14 +46,14 @@ func (h *Handler) parseProtect(helper httpcaddyfile.Helper) func(*caddyfile.Disp
 		for _, host := range d.RemainingArgs() {
 			p.Hosts = append(p.Hosts, strings.ToLower(host))
 		}
-		h.Protect = append(h.Protect, p)
-		if err := checkHosts(h.Protect); err != nil {
+		if err := p.readHosts(h.Protect); err != nil {
 			return d.WrapErr(err)
 		}
+		h.Protect = append(h.Protect, p)
 		if h.FirstFactor != nil {
 			return d.WrapErr(h.FirstFactor.provision(h.Protect))
 		}
-		return p.Policy.parse(helper, "protect", nil, checkAsked)
+		return p.Policy.parse(helper, "protect", more{check: (*Rule).checkAsked})
 	}
 }
 
@@ -60,23 +61,22 @@ func (h *Handler) parseProtect(helper httpcaddyfile.Helper) func(*caddyfile.Disp
 // of the scheme.
 type hostPort struct{ name, port string }
 
-// checkHosts finds what is wrong with the hosts of a site, of the last entry above all.
-func checkHosts(protect []*Protected) error {
-	seen := make(map[hostPort]bool)
-	for _, p := range protect {
-		if len(p.Hosts) == 0 {
-			return errors.New("protect needs a host, such as legacy.example.com")
+// readHosts reads the hosts, each of which may stand once in a site. before are those that stand there already.
+func (p *Protected) readHosts(before []*Protected) error {
+	if len(p.Hosts) == 0 {
+		return errors.New("protect needs a host, such as legacy.example.com")
+	}
+	p.hosts = nil
+	for _, word := range p.Hosts {
+		host, err := parseHost(word)
+		if err != nil {
+			return err
 		}
-		for _, word := range p.Hosts {
-			host, err := parseHost(word)
-			if err != nil {
-				return err
-			}
-			if seen[host] {
-				return fmt.Errorf("host '%s' is protected twice", word)
-			}
-			seen[host] = true
+		names := func(p *Protected) bool { return slices.Contains(p.hosts, host) }
+		if names(p) || slices.ContainsFunc(before, names) {
+			return fmt.Errorf("host '%s' is protected twice", word)
 		}
+		p.hosts = append(p.hosts, host)
 	}
 	return nil
 }
@@ -102,57 +102,6 @@ func parseHost(word string) (hostPort, error) {
 		canonical = "." + canonical
 	}
 	return hostPort{canonical, port}, nil
-}
-
-// checkAsked is checkAll for what a proxy asks about.
-func checkAsked(rules []*Rule) (at int, err error) {
-	if at, err := checkAll(rules); err != nil {
-		return at, err
-	}
-	for i, r := range rules {
-		if err := r.checkAsked(); err != nil {
-			return i, err
-		}
-	}
-	return 0, nil
-}
-
-// checkAsked refuses what would look at the connection between the proxy and us, where it seems to look at the visitor's.
-func (r *Rule) checkAsked() error {
-	for _, set := range r.MatcherSetsRaw {
-		switch {
-		case anywhere(set, looksAtPeer):
-			return errors.New("remote_ip would see the proxy that asks; for the address of the visitor write client_ip")
-		case anywhere(set, looksAtTLS):
-			return errors.New("tls would see the connection of the proxy that asks, which says nothing about the visitor's")
-		case anywhere(set, looksAtVersion):
-			return errors.New("protocol can only be http or https here: the proxy that asks does not tell the version")
-		}
-	}
-	return nil
-}
-
-// anywhere finds a matcher in a set, inside `not` too.
-func anywhere(set caddy.ModuleMap, is func(name string, raw json.RawMessage) bool) bool {
-	for name, raw := range set {
-		if is(name, raw) {
-			return true
-		}
-	}
-	var inner []caddy.ModuleMap
-	return json.Unmarshal(set["not"], &inner) == nil &&
-		slices.ContainsFunc(inner, func(set caddy.ModuleMap) bool { return anywhere(set, is) })
-}
-
-func looksAtPeer(name string, raw json.RawMessage) bool {
-	return name == "remote_ip" || name == "expression" && strings.Contains(string(raw), "remote_ip")
-}
-
-func looksAtTLS(name string, _ json.RawMessage) bool { return name == "tls" }
-
-func looksAtVersion(name string, raw json.RawMessage) bool {
-	var protocol string
-	return name == "protocol" && (json.Unmarshal(raw, &protocol) != nil || protocol != "http" && protocol != "https")
 }
 
 // protectedSite is one such site, with its policy as it was written.
@@ -205,20 +154,16 @@ func (h *Handler) provisionForward(ctx caddy.Context, app *App) (*forwardAuth, e
 		return nil, errors.New("protect needs to know which proxies to believe: write trusted_proxies with their addresses, " +
 			"and trusted_proxies_strict, into the servers option")
 	}
-	if err := checkHosts(h.Protect); err != nil {
-		return nil, err
-	}
-	for _, p := range h.Protect {
+	for i, p := range h.Protect {
+		if err := p.readHosts(h.Protect[:i]); err != nil {
+			return nil, err
+		}
 		gated, err := p.provision(ctx, app, h)
 		if err != nil {
 			return nil, fmt.Errorf("protect %s: %w", strings.Join(p.Hosts, " "), err)
 		}
 		site := &protectedSite{gated, p}
-		for _, word := range p.Hosts {
-			host, err := parseHost(word)
-			if err != nil {
-				return nil, err
-			}
+		for _, host := range p.hosts {
 			f.served[host] = site
 		}
 	}
@@ -226,8 +171,10 @@ func (h *Handler) provisionForward(ctx caddy.Context, app *App) (*forwardAuth, e
 }
 
 func (p *Protected) provision(ctx caddy.Context, app *App, h *Handler) (*server.Served, error) {
-	if i, err := checkAsked(p.Rules); err != nil {
-		return nil, fmt.Errorf("rule %d: %w", i+1, err)
+	for i, r := range p.Rules {
+		if err := r.checkAsked(); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
 	}
 	cfg, err := p.settings(ctx, app, h.log)
 	if err != nil {
@@ -240,11 +187,7 @@ func (p *Protected) provision(ctx caddy.Context, app *App, h *Handler) (*server.
 func (g guarded) withServed() []guarded {
 	all := []guarded{g}
 	for _, p := range g.handler.Protect {
-		for _, word := range p.Hosts {
-			host, err := parseHost(word)
-			if err != nil {
-				continue // Provision refuses it
-			}
+		for _, host := range p.hosts {
 			site := guarded{handler: g.handler, at: listener{usual: caddyhttp.DefaultHTTPSPort}}
 			site.at.port, _ = strconv.Atoi(host.port)
 			if base, below := strings.CutPrefix(host.name, "."); below {
