@@ -6,6 +6,7 @@ package caddymodule
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -40,9 +41,13 @@ func (h *Handler) protects(t testing.TB, b *authtest.Bench, word string, rules .
 }
 
 // strictServer trusts a proxy at 10.0.0.1 and, as Caddy's strict way is, believes what it adds at the end.
-func strictServer(t testing.TB) *caddyhttp.Server {
+func strictServer(t testing.TB, trusted ...string) *caddyhttp.Server {
 	t.Helper()
-	config := []byte(`{"servers": {"s": {"listen": ["127.0.0.1:0"], "trusted_proxies": {"source": "static", "ranges": ["10.0.0.1", "127.0.0.1"]}, "trusted_proxies_strict": 1}}}`)
+	if trusted == nil {
+		trusted = []string{"10.0.0.1", "127.0.0.1"}
+	}
+	config := fmt.Appendf(nil, `{"servers": {"s": {"listen": ["127.0.0.1:0"], "trusted_proxies": {"source": "static", "ranges": ["%s"]}, "trusted_proxies_strict": 1}}}`,
+		strings.Join(trusted, `", "`))
 	ctx, err := caddy.ProvisionContext(&caddy.Config{AppsRaw: caddy.ModuleMap{"http": config}})
 	if err != nil {
 		t.Fatal(err)

@@ -33,30 +33,35 @@ type guarded struct {
 	hosts    []string // in lower case; none: any, or only such as cannot be told, such as *.example.com
 	patterns []string // such as *.example.com, in lower case
 	at       listener
+	apart    map[string]bool // hosts that the patterns do not mean, see guardedSites
 }
 
 // byItself tells whether people sign in there and nowhere else, whatever portal there is: a handler in front says who they are.
 func (g guarded) byItself() bool { return g.handler.FirstFactor != nil }
 
 // guardedSites are all of them, the first server's first.
-func (a *App) guardedSites() []guarded {
-	sites, _ := a.walk()
-	return sites
-}
-
-// walk finds them, and all hosts that any route names.
-func (a *App) walk() (sites []guarded, named []string) {
+func (a *App) guardedSites() (sites []guarded) {
 	app := a.sitesApp()
 	if app == nil {
-		return nil, nil
+		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		srv := app.Servers[name]
-		look := lookup{srv: srv, at: listenerOf(app, srv)}
-		look.in(srv.Routes, matched{})
-		sites, named = append(sites, look.found...), append(named, look.named...)
+		apart := make(map[string]bool)
+		for _, route := range srv.Routes {
+			look := lookup{srv: srv, at: listenerOf(app, srv), apart: apart}
+			look.in(caddyhttp.RouteList{route}, matched{})
+			sites = append(sites, look.found...)
+			// A name that stands there for itself, without a sign-in of ours that others share, is not meant by a pattern. Deeper in the routes of
+			// a site names only tell its parts from one another.
+			if !slices.ContainsFunc(look.found, func(g guarded) bool { return !g.byItself() }) {
+				for _, host := range matchedHosts(route.MatcherSets).hosts {
+					apart[host] = true
+				}
+			}
+		}
 	}
-	return sites, named
+	return sites
 }
 
 // lookup goes through the routes of a server, at any depth, and through the named routes that they invoke.
@@ -64,7 +69,7 @@ type lookup struct {
 	srv     *caddyhttp.Server
 	at      listener
 	found   []guarded
-	named   []string // all hosts that a route names, guarded or not
+	apart   map[string]bool
 	invoked []string // on the way to here
 }
 
@@ -73,12 +78,11 @@ func (l *lookup) in(routes caddyhttp.RouteList, hosts matched) {
 		here := hosts
 		if named := matchedHosts(route.MatcherSets); !named.none() {
 			here = named
-			l.named = append(l.named, named.hosts...)
 		}
 		for _, handler := range route.Handlers {
 			switch h := handler.(type) {
 			case *Handler:
-				l.found = append(l.found, guarded{h, here.hosts, here.patterns, l.at})
+				l.found = append(l.found, guarded{h, here.hosts, here.patterns, l.at, l.apart})
 			case *caddyhttp.Subroute:
 				l.in(h.Routes, here)
 			case *caddyhttp.Invoke:
@@ -239,33 +243,21 @@ func (l listener) letterOrigin(host string) string {
 type hostOrigins struct {
 	secure, loopback map[string]string
 	wild             []wildcard
-	names            map[string]bool // of all hosts, whatever the port
-	elsewhere        map[string]bool // hosts that a route without a handler of ours names: a pattern does not mean them
+	named            bool // there are any
 }
 
 // wildcard is a pattern of hosts: one label, and the rest of the authority, with a port if it is not the usual one.
 type wildcard struct {
 	tail     string
-	loopback bool // of plain HTTP on this machine
+	loopback bool            // of plain HTTP on this machine
+	apart    map[string]bool // names that it does not mean
 }
 
 // hostOrigins are those of one handler; of nil those of all that take part in the one sign-in of a portal.
 func (a *App) hostOrigins(h *Handler) hostOrigins {
-	o := hostOrigins{
-		secure: make(map[string]string), loopback: make(map[string]string), names: make(map[string]bool), elsewhere: make(map[string]bool),
-	}
-	sites, named := a.walk()
-	for _, host := range named {
-		o.elsewhere[host] = true
-	}
-	for _, g := range sites {
-		if h == nil && g.byItself() {
-			continue
-		}
-		for _, host := range g.hosts {
-			delete(o.elsewhere, host)
-		}
-		if h != nil && g.handler != h {
+	o := hostOrigins{secure: make(map[string]string), loopback: make(map[string]string)}
+	for _, g := range a.guardedSites() {
+		if h == nil && g.byItself() || h != nil && g.handler != h {
 			continue
 		}
 		for _, site := range g.withServed() {
@@ -282,8 +274,8 @@ func (a *App) hostOrigins(h *Handler) hostOrigins {
 }
 
 func (o *hostOrigins) add(g guarded) {
+	o.named = o.named || len(g.hosts)+len(g.patterns) > 0
 	for _, host := range g.hosts {
-		o.names[visit.HostName(host)] = true
 		if g.at.plain {
 			if isLoopbackHost(host) { // no cookie goes anywhere else without TLS
 				o.loopback[g.at.authority(host)] = g.at.origin(host)
@@ -298,12 +290,12 @@ func (o *hostOrigins) add(g guarded) {
 	for _, p := range g.patterns {
 		base := p[len("*."):]
 		if !g.at.plain {
-			o.wild = append(o.wild, wildcard{tail: "." + g.at.authority(base)})
+			o.wild = append(o.wild, wildcard{tail: "." + g.at.authority(base), apart: g.apart})
 			continue
 		}
-		o.wild = append(o.wild, wildcard{tail: "." + base}) // through a proxy that ends TLS
+		o.wild = append(o.wild, wildcard{tail: "." + base, apart: g.apart}) // through a proxy that ends TLS
 		if isLoopbackHost(base) {
-			o.wild = append(o.wild, wildcard{tail: "." + g.at.authority(base), loopback: true})
+			o.wild = append(o.wild, wildcard{tail: "." + g.at.authority(base), loopback: true, apart: g.apart})
 		}
 	}
 }
@@ -329,12 +321,13 @@ func (o hostOrigins) within(host string, t visit.Transport) string {
 	if t == visit.Loopback {
 		authority, scheme = strings.TrimSuffix(strings.ToLower(host), ":80"), "http://"
 	}
-	if o.elsewhere[visit.HostName(authority)] || t == visit.Loopback && !isLoopbackHost(authority) {
+	if t == visit.Loopback && !isLoopbackHost(authority) {
 		return ""
 	}
+	name := visit.HostName(authority)
 	for _, w := range o.wild {
 		label, ok := strings.CutSuffix(authority, w.tail)
-		if ok && w.loopback == (t == visit.Loopback) && label != "" && visit.HostName(label) == label && !strings.ContainsAny(label, ".:[") {
+		if ok && w.loopback == (t == visit.Loopback) && label != "" && visit.HostName(label) == label && !strings.ContainsAny(label, ".:[") && !w.apart[name] {
 			return scheme + authority
 		}
 	}

@@ -91,13 +91,17 @@ func (a *App) checkPortalSite() error {
 		return nil // any host
 	}
 	host := a.portalHost()
+	// Which port a browser sees the listener does not always tell, so one place is taken for the portal. Two cannot both be.
+	var origins []string
 	for _, g := range sites {
-		if !slices.Contains(g.hosts, host) {
-			continue
+		if slices.Contains(g.hosts, host) {
+			origins = append(origins, g.at.letterOrigin(host))
 		}
-		if origin := g.at.letterOrigin(host); origin != a.Portal {
-			return fmt.Errorf("portal %s and the site %s share their cookies, since browsers do not look at the port: give the portal a host of its own", a.Portal, origin)
-		}
+	}
+	slices.Sort(origins)
+	if origins = slices.Compact(origins); len(origins) > 1 {
+		return fmt.Errorf("portal %s: the sites %s share their cookies, since browsers do not look at the port: give the portal a host of its own",
+			a.Portal, strings.Join(origins, " and "))
 	}
 	if slices.ContainsFunc(sites, func(g guarded) bool {
 		return slices.Contains(g.hosts, host) || slices.ContainsFunc(g.patterns, func(p string) bool { return matchesWildcard(p, host) })
@@ -132,8 +136,9 @@ func (a *App) locate(v visit.Visit, here hostOrigins, host string) visit.Visit {
 	case a.Portal == "":
 		return v
 	case v.Site == "":
-		// The name without the port that it is known by: nobody can be led back there, and nobody is to sign in there either.
-		if here.names[v.Host] {
+		// A site that has names is asked for by another, or with a port that is not known: nobody can be led back there, and nobody is to sign
+		// in there either. A site without any, such as :8443, signs people in by itself.
+		if here.named {
 			v.Portal = a.Portal
 		}
 		return v

@@ -99,8 +99,8 @@ func TestVisitsOfSites(t *testing.T) {
 		"app.example.com:443":   {Site: "https://app.example.com", Domain: "example.com", Portal: "https://auth.example.com"},
 		"wiki.example.net":      {Portal: "https://auth.example.com"}, // the name without its port: nobody signs in there
 		"wiki.example.net:9999": {Portal: "https://auth.example.com"},
-		"own.example.com":       {},
-		"elsewhere.test":        {},
+		"own.example.com":       {Portal: "https://auth.example.com"},
+		"elsewhere.test":        {Portal: "https://auth.example.com"},
 	} {
 		got := app.locate(visit.Visit{Host: visit.HostName(host), Transport: visit.Secure}, app.known(), host)
 		if got.AtPortal != (host == "auth.example.com") || got.Site != want.Site || got.Domain != want.Domain || got.Portal != want.Portal {
@@ -111,13 +111,14 @@ func TestVisitsOfSites(t *testing.T) {
 
 func TestPortalWithoutASite(t *testing.T) {
 	for name, c := range map[string]struct{ sites, want string }{
-		"none":        {"app.example.com {\n\tnightlatch\n}", "and without first_factor has the host auth.example.com"},
-		"vouched for": {"auth.example.com {\n\tnightlatch {\n\t\tfirst_factor {http.auth.user.id}\n\t}\n}", "and without first_factor has the host auth.example.com"},
-		"by name":     {"auth.example.com {\n\tnightlatch\n}", ""},
-		"by pattern":  {"*.example.com {\n\tnightlatch\n}", ""},
-		"by any host": {":9080 {\n\tnightlatch\n}", ""},
-		"two ports":   {"auth.example.com {\n\tnightlatch\n}\nauth.example.com:8443 {\n\tnightlatch\n}", "share their cookies"},
-		"behind TLS":  {"http://auth.example.com:8080 {\n\tnightlatch\n}", ""},
+		"none":          {"app.example.com {\n\tnightlatch\n}", "and without first_factor has the host auth.example.com"},
+		"vouched for":   {"auth.example.com {\n\tnightlatch {\n\t\tfirst_factor {http.auth.user.id}\n\t}\n}", "and without first_factor has the host auth.example.com"},
+		"by name":       {"auth.example.com {\n\tnightlatch\n}", ""},
+		"by pattern":    {"*.example.com {\n\tnightlatch\n}", ""},
+		"by any host":   {":9080 {\n\tnightlatch\n}", ""},
+		"two ports":     {"auth.example.com {\n\tnightlatch\n}\nauth.example.com:8443 {\n\tnightlatch\n}", "share their cookies"},
+		"behind TLS":    {"http://auth.example.com:8080 {\n\tnightlatch\n}", ""},
+		"a mapped port": {"auth.example.com:8443 {\n\tnightlatch\n}", ""},
 	} {
 		app, err := provision(t, "{\n\tnightlatch {\n\t\tportal https://auth.example.com\n\t}\n}\n"+c.sites)
 		if err != nil {
@@ -125,6 +126,55 @@ func TestPortalWithoutASite(t *testing.T) {
 		}
 		if err := app.checkPortalSite(); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// Caddy's own recipe for one certificate of many names tells its parts by name inside the site: they are names of the pattern all the same. What
+// stands for itself beside the pattern is not, and what another server has under such a name says nothing.
+func TestSitesOfAPatternByName(t *testing.T) {
+	app, err := provision(t, `{
+	nightlatch {
+		portal https://auth.example.com
+		cookie_domain example.com
+	}
+}
+auth.example.com {
+	nightlatch
+}
+*.example.org {
+	nightlatch
+	@wiki host wiki.example.org
+	handle @wiki {
+		respond "the wiki"
+	}
+}
+own.example.org {
+	respond "for itself"
+}
+http://plain.example.org {
+	redir https://plain.example.org
+}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]string{
+		"wiki.example.org": "https://wiki.example.org", "blog.example.org": "https://blog.example.org", "plain.example.org": "https://plain.example.org", "own.example.org": "",
+	} {
+		if got := app.knowsSite("https://" + host); got.Known != (want != "") {
+			t.Errorf("%s: got %+v", host, got)
+		}
+		got := app.locate(visit.Visit{Host: host, Transport: visit.Secure}, app.known(), host)
+		if got.Site != want || got.Portal != "https://auth.example.com" {
+			t.Errorf("%s: got site %q, portal %q", host, got.Site, got.Portal)
+		}
+	}
+	// With a port that is not known nobody signs in at the site.
+	for _, host := range []string{"blog.example.org:9999", "auth.example.com:9999", "elsewhere.test"} {
+		got := app.locate(visit.Visit{Host: visit.HostName(host), Transport: visit.Secure}, app.known(), host)
+		if got.Site != "" || got.Portal == "" {
+			t.Errorf("%s: got site %q, portal %q", host, got.Site, got.Portal)
 		}
 	}
 }

@@ -4,11 +4,14 @@
 package caddymodule
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -22,14 +25,48 @@ func visitOf(r *http.Request, vars map[string]any) visit.Visit {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		v.URL, peer = original.URL, original.RemoteAddr
 	}
-	if ip, ok := vars[caddyhttp.ClientIPVarKey].(string); ok {
-		if v.Address = plainAddress(ip); v.Address.Is4() && len(ip) > len("255.255.255.255") {
-			vars[caddyhttp.ClientIPVarKey] = v.Address.String() // a proxy wrote ::ffff:192.0.2.1, which no rule about 192.0.2.0/24 would see
-		}
-	}
 	trusted, _ := vars[caddyhttp.TrustedProxyVarKey].(bool)
+	if trusted {
+		findAgain(r, vars, peer)
+	}
+	if ip, ok := vars[caddyhttp.ClientIPVarKey].(string); ok {
+		v.Address = plainAddress(ip)
+	}
 	v.Transport = transport(r, peer, trusted)
 	return v
+}
+
+// findAgain has Caddy find the client's address again where a proxy has written IPv4 as IPv6, as one that listens for both families does. Caddy
+// knows ::ffff:192.0.2.1 neither as an address of 192.0.2.0/24 nor as a trusted proxy's, so it would take such a proxy for the client, and no
+// rule about a network would see such a client.
+func findAgain(r *http.Request, vars map[string]any, peer string) {
+	srv, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if srv == nil {
+		return
+	}
+	plain := http.Header{}
+	changed := false
+	for _, name := range srv.ClientIPHeaders {
+		for _, line := range r.Header.Values(name) {
+			if strings.Contains(line, ":") && strings.Contains(line, ".") || strings.Contains(strings.ToLower(line), "ffff") {
+				entries := strings.Split(line, ",")
+				for i, entry := range entries {
+					if addr, err := netip.ParseAddr(hostOf(strings.TrimSpace(entry))); err == nil && addr.Is4In6() {
+						entries[i], changed = addr.Unmap().String(), true
+					}
+				}
+				line = strings.Join(entries, ",")
+			}
+			plain.Add(name, line)
+		}
+	}
+	if !changed {
+		return
+	}
+	again := &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: plain, RemoteAddr: peer}
+	again = caddyhttp.PrepareRequest(again.WithContext(context.Background()), caddy.NewReplacer(), nil, srv)
+	found := again.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	vars[caddyhttp.ClientIPVarKey] = found[caddyhttp.ClientIPVarKey]
 }
 
 // transport says how far the connection can be trusted with a cookie. Only a proxy that the operator declared is believed about the

@@ -121,3 +121,32 @@ func TestVisitOfAUnixSocketHasNoAddress(t *testing.T) {
 		t.Errorf("got %v, transport %d, want neither address nor trust", v.Address, v.Transport)
 	}
 }
+
+// FA-8: however a proxy spells an address, the client is the last that is no trusted proxy, and rules about networks see it.
+func TestFA8AddressesInBothSpellings(t *testing.T) {
+	srv := strictServer(t, "10.0.0.0/8")
+	for forwarded, want := range map[string]string{
+		"203.0.113.9":                            "203.0.113.9",
+		"::ffff:1.2.3.4":                         "1.2.3.4",
+		"::ffff:203.0.113.9":                     "203.0.113.9",
+		"::FFFF:cb00:7109":                       "203.0.113.9",
+		"[::ffff:203.0.113.9]:4711":              "203.0.113.9",
+		"203.0.113.9, 10.0.0.7":                  "203.0.113.9",
+		"203.0.113.9, ::ffff:10.0.0.7":           "203.0.113.9",
+		"10.0.0.9, 203.0.113.9, ::ffff:10.0.0.7": "203.0.113.9",
+		"2001:db8::1, ::ffff:10.100.200.7":       "2001:db8::1",
+	} {
+		r := httptest.NewRequest("GET", "https://app.example.com/", nil)
+		r.RemoteAddr = "10.0.0.1:4711"
+		r.Header.Set("X-Forwarded-For", forwarded)
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), nil, srv)
+		vars := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+		v := visitOf(r, vars)
+		if v.Address.String() != want || vars[caddyhttp.ClientIPVarKey] != want {
+			t.Errorf("%s: the client is %v, and %v to matchers; want %s", forwarded, v.Address, vars[caddyhttp.ClientIPVarKey], want)
+		}
+		if got := r.Header.Get("X-Forwarded-For"); got != forwarded {
+			t.Errorf("the header of the application is now %q", got)
+		}
+	}
+}

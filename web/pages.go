@@ -35,7 +35,7 @@ type Notice struct {
 // there: browsers hold form-action against redirects too.
 type GoOn struct {
 	Frame
-	To   string // a path on this host
+	To   string // a path on this host, or an address at the portal
 	Site string // the host that it leads to
 	Asks bool   // the person is asked first, and nothing goes on by itself
 }

@@ -105,6 +105,13 @@ http://:PLAIN {
 			if passed := ask(strings.Replace(cookie, "nightlatch=", "nightlatch=A", 1)); passed.Status == 200 {
 				t.Error("a forged cookie passes")
 			}
+			// OR-1: what comes after the site is a path of it, whatever the address says.
+			for _, forged := range []string{".evil.example/", "@evil.example/", ":80@evil.example", "//evil.example", "/\\evil.example", "https://evil.example/", "/_nightlatch/account"} {
+				w.send("GET", "/_nightlatch/continue?"+url.Values{"site": {"https://" + c.host}, "return_to": {forged}, "challenge": {strings.Repeat("A", 42) + "E"}}.Encode(), nil)
+				if to := w.At.Header.Get("Location"); c.shares && to != "https://"+c.host+"/" || strings.Contains(to, "evil") && !strings.HasPrefix(to, "https://"+c.host+"/_nightlatch/hand-over?code=") {
+					t.Errorf("%s: led to %q", forged, to)
+				}
+			}
 			w.visit("auth.example.com", "/_nightlatch/sign-out")
 			w.submit("sign-out")
 			if gone := ask(cookie); gone.Status != http.StatusSeeOther {

@@ -321,9 +321,15 @@ func TestPortal(t *testing.T) {
 		to, form := w.form("sign-out")
 		w.Cookies.Set("__Host-nightlatch", w.hosts["auth.example.com"].session()) // a ticket that is none here
 		w.send("POST", to, form)
+		if w.At.Status == http.StatusSeeOther {
+			t.Errorf("a ticket that is none here: %v", w.Unexpected("led on"))
+		}
 		w.Cookies.Delete("__Host-nightlatch")
 		w.send("POST", to, form)
-		w.wantLed("https://auth.example.com:" + o.port + "/_nightlatch/sign-out")
+		// Not by a redirect, which the form may not lead to another site by.
+		if found := refreshRE.FindStringSubmatch(w.At.Body); w.At.Status != 200 || found == nil || found[1] != "https://auth.example.com:"+o.port+"/_nightlatch/sign-out" {
+			t.Errorf("without a session: %v", w.Unexpected("not led on"))
+		}
 	})
 
 	// PC-11: no other spelling of a known host has pages of its own.
@@ -406,6 +412,25 @@ func TestPortal(t *testing.T) {
 		m.send("GET", code.RequestURI(), nil)
 		if !m.Leads("/_nightlatch/sign-in?again=1") || m.session() != "" {
 			t.Errorf("after somebody else has tried: %v", m.Unexpected("not refused"))
+		}
+	})
+
+	// A frame is shown nothing of ours, and gets no code for it either.
+	t.Run("WB6NoHandOverInFrames", func(t *testing.T) {
+		w := o.window(t)
+		w.visit("auth.example.com", "/")
+		w.signIn(alice)
+		for host, path := range map[string]string{
+			"auth.example.com": "/_nightlatch/continue?" + url.Values{"site": {"https://app.example.net:" + o.port}, "return_to": {"/"}, "challenge": {strings.Repeat("A", 42) + "E"}}.Encode(),
+			fromApp:            "/_nightlatch/hand-over?code=x",
+		} {
+			w.turnTo(host)
+			w.Header.Set("Sec-Fetch-Dest", "iframe")
+			w.send("GET", path, nil)
+			w.Header.Del("Sec-Fetch-Dest")
+			if w.At.Status != http.StatusForbidden || !strings.Contains(w.Text(), "for people") {
+				t.Errorf("%s in a frame: %v", host, w.Unexpected("not refused"))
+			}
 		}
 	})
 

@@ -70,7 +70,7 @@ func handOverKey(ticket []byte) string { return "hand-over/" + digest(ticket) }
 // every browser that has not been here before, and sign whoever follows a link in under the name of its sender (CS-1).
 func ValidChallenge(s string) bool {
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return err == nil && len(sum) == sha256.Size && s != Challenge("")
+	return err == nil && len(sum) == sha256.Size && len(s) == base64.RawURLEncoding.EncodedLen(sha256.Size) && s != Challenge("")
 }
 
 // Challenge is what a site tells the portal of the cookie that the code will be taken with.

@@ -208,7 +208,7 @@ func (g *Gate) notSent(w http.ResponseWriter, r *http.Request, v visit.Visit, wh
 // visitor's request, which only a trusted proxy tells and which was found among those that the configuration protects. The requirement in
 // the address only tells the page what to ask for; when the person comes back, Check judges by the rules again.
 func (d *Decision) address(v visit.Visit, returnTo string) string {
-	if v.Pages != "" && v.Pages == v.Portal {
+	if v.Pages != "" && v.Pages == v.Portal && !strings.HasPrefix(returnTo, visit.Prefix) {
 		returnTo = visit.Continue{Site: v.Site, ReturnTo: returnTo}.Path() // the portal leads on to where the request was
 	}
 	page, asks := "sudo", true

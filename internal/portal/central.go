@@ -98,10 +98,12 @@ func goOn(q *request) {
 		q.unavailable(err)
 	case s == nil:
 		q.see("sign-in?return_to=" + url.QueryEscape(to.Path()))
+	case site.Shares && ours(to.ReturnTo):
+		web.See(q.w, to.Site+"/") // our pages are here, and need not be there
 	case site.Shares:
 		web.See(q.w, to.Site+to.ReturnTo)
-	case !site.Named && !q.auth.CheckFormToken(value, agreesTo(to.Site), q.query.Get("agreed")):
-		agreed := to.Path() + "&agreed=" + url.QueryEscape(q.auth.FormToken(value, agreesTo(to.Site)))
+	case !site.Named && !q.auth.CheckFormToken(value, agreesTo(to), q.query.Get("agreed")):
+		agreed := to.Path() + "&agreed=" + url.QueryEscape(q.auth.FormToken(value, agreesTo(to)))
 		q.show(http.StatusOK, web.GoOn{Frame: web.Frame{Brand: q.portal.brand}, To: agreed, Site: hostOf(to.Site), Asks: true})
 	default:
 		code, err := q.auth.HandOver(q.Context(), q.client(), value, auth.HandOver{Site: to.Site, Challenge: to.Challenge, ReturnTo: to.ReturnTo})
@@ -113,8 +115,8 @@ func goOn(q *request) {
 	}
 }
 
-// agreesTo is the purpose of the token in the link with which a person agrees to go on to a site.
-func agreesTo(site string) string { return "continue " + site }
+// agreesTo is the purpose of the token in the link with which a person agrees to go on to a site, in this browser.
+func agreesTo(to visit.Continue) string { return "continue " + to.Site + " " + to.Challenge }
 
 // isPortal tells whether this host is the central portal.
 func (q *request) isPortal() bool {

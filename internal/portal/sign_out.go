@@ -51,8 +51,12 @@ func signOut(q *request) {
 // nobodyToSignOut answers a browser that has no session here. Where people sign in at a portal that does not say that they are signed out:
 // the next visit would let them in again without a word. So they are asked there.
 func (q *request) nobodyToSignOut() {
-	if q.visit.Portal != "" {
-		web.See(q.w, q.visit.Portal+visit.Prefix+"sign-out")
+	if there := q.visit.Portal + visit.Prefix + "sign-out"; q.visit.Portal != "" {
+		if q.Method == http.MethodPost { // see web.GoOn
+			q.show(http.StatusOK, web.GoOn{Frame: web.Frame{Brand: q.portal.brand}, To: there, Site: hostOf(q.visit.Portal)})
+			return
+		}
+		web.See(q.w, there)
 		return
 	}
 	q.see("signed-out")
