@@ -30,8 +30,9 @@ const (
 type live struct {
 	id      string
 	version atomic.Uint64
-	seen    atomic.Int64 // unix nanoseconds of the last use
-	saved   atomic.Int64 // what of it is in the store
+	recalls atomic.Uint64 // how often tickets that were handed over from the session were taken back
+	seen    atomic.Int64  // unix nanoseconds of the last use
+	saved   atomic.Int64  // what of it is in the store
 
 	mu       sync.Mutex
 	watchers map[uint64]watcher
@@ -264,7 +265,8 @@ func (l *live) end() {
 	}
 }
 
-// cutHanded closes what is open with tickets that were handed over from a session. It goes on itself.
+// cutHanded closes what is open with tickets that were handed over from a session, and what begins later with a snapshot from before. The
+// session goes on itself. It comes before changed: a snapshot that was loaded in between would be cut for ever, and is out of date by that.
 func (c *cache) cutHanded(id string) {
 	c.mu.Lock()
 	l := c.byID[id]
@@ -274,6 +276,7 @@ func (c *cache) cutHanded(id string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.recalls.Add(1)
 	for _, w := range l.watchers {
 		if w.handed {
 			w.cancel()
@@ -283,7 +286,7 @@ func (c *cache) cutHanded(id string) {
 
 func (l *live) watch(x *Session, cancel context.CancelFunc) (stop func()) {
 	l.mu.Lock()
-	if l.version.Load() == over {
+	if l.version.Load() == over || x.Handed && x.recalls != l.recalls.Load() {
 		l.mu.Unlock()
 		cancel()
 		return func() {}

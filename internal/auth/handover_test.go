@@ -472,7 +472,7 @@ func TestSE7ChangesTakeHandedOverTicketsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cut := false
+		cut, late := false, false
 		defer s.Watch(func() { cut = true })()
 		own, err := b.Session(bg, auth.Asker{Host: portalHost}, session)
 		if err != nil {
@@ -488,6 +488,15 @@ func TestSE7ChangesTakeHandedOverTicketsBack(t *testing.T) {
 		if !cut {
 			t.Errorf("%s: what is open with the ticket goes on", name)
 		}
+		// A request that was let in just before, and comes to this only now.
+		if s.Watch(func() { late = true })(); !late {
+			t.Errorf("%s: what begins late with the ticket goes on", name)
+		}
+		next, err := b.Session(bg, auth.Asker{Host: appHost}, opened(t, b, alice, session))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.Watch(func() { t.Errorf("%s: the next ticket is cut too", name) })()
 		_, err = b.TakeOver(bg, fromHost(alice.Client(), appHost), auth.Arrival{Site: appSite, Cookie: appCookie, Code: inHand})
 		wantKind(t, err, auth.CodeGone, "a code from before "+name)
 		if _, err := b.Session(bg, auth.Asker{Host: portalHost}, session); err != nil {

@@ -191,9 +191,9 @@ func (s *Service) update(ctx context.Context, c Client, fn func(t *tx) error) er
 	if t != nil {
 		// Also when the commit failed: a disk that gives up in the middle of one leaves open what was written. Memory forgets what it knew,
 		// open streams are closed, and the next request asks the store.
+		s.cache.cutHanded(t.recalled)
 		s.cache.changed(t.changed...)
 		s.cache.end(t.ended...)
-		s.cache.cutHanded(t.recalled)
 	}
 	if err != nil {
 		return classify(err)

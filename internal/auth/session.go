@@ -57,6 +57,7 @@ type Session struct {
 	sum     []byte // SHA-256 of the ticket
 	live    *live
 	version uint64 // of live when this was loaded
+	recalls uint64 // the same
 	cached  atomic.Pointer[[]cachedText]
 }
 
@@ -183,7 +184,7 @@ func (s *Service) load(ctx context.Context, a Asker, key [sha256.Size]byte, valu
 	}
 	l := s.cache.pin(id)
 	defer s.cache.unpin(l)
-	x := &Session{live: l, version: l.version.Load()} // before the store is read: see cache
+	x := &Session{live: l, version: l.version.Load(), recalls: l.recalls.Load()} // before the store is read: see cache
 	err := s.view(ctx, func(t store.Tx) error {
 		r, found, err := getSession(t, id)
 		if err != nil {
