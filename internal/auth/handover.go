@@ -141,11 +141,8 @@ func (s *Service) TakeOver(ctx context.Context, c Client, in Arrival) (Progress,
 			t.eventFor(u, Event{Type: EventHandedOver, Outcome: refused, Session: r.ID, Detail: c.Host + ": in another browser, or at another site"})
 			return p, t.refuse(fail(CodeGone))
 		}
-		if err := t.release([]limit{handOverLimit(r.ID)}, false); err != nil {
-			return p, err
-		}
 		if t.s.asGood(in.Ticket, &r, &h, c.Host) {
-			return Progress{Step: StepDone, ReturnTo: h.ReturnTo}, nil
+			return Progress{Step: StepDone, ReturnTo: h.ReturnTo}, t.release([]limit{handOverLimit(r.ID)}, false)
 		}
 		t.eventFor(u, Event{Type: EventHandedOver, Outcome: success, Session: r.ID, Detail: c.Host})
 		return t.handOver(&r, &h)
