@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The Nightlatch authors
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build unix
+
 package main
 
 import (
@@ -14,13 +16,13 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 	"unicode"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/mail/mailtest"
+	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/server"
 )
 
@@ -101,22 +103,23 @@ func listens(ts *testscript.TestScript, _ bool, args []string) {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}}
 	defer client.CloseIdleConnections()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	last := "nothing yet"
+	if !programtest.Eventually(func() bool {
 		r, err := http.NewRequest(http.MethodGet, "http://localhost/nightlatch/users", nil)
 		ts.Check(err)
 		if network == "tcp" {
 			r.Host = address
 		}
 		answer, err := client.Do(r)
-		if err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return
-			}
+		if err != nil {
+			last = err.Error()
+			return false
 		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("no server with a running configuration answers: %v, %+v", err, answer)
-		}
+		answer.Body.Close()
+		last = answer.Status
+		return answer.StatusCode == http.StatusOK
+	}) {
+		ts.Fatalf("no server with a running configuration answers: %s", last)
 	}
 }
 
