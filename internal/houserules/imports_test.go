@@ -79,6 +79,7 @@ var outside = map[string]struct {
 	"github.com/spf13/cobra":          {[]string{"caddymodule"}, "commands are Caddy's business"},
 	"github.com/dgraph-io":            {[]string{"internal/store/badgerstore"}, "the other backends must be able to do without Badger"},
 	"github.com/pquerna/otp":          {[]string{"internal/otp"}, "it draws keys and QR codes; which code is right is computed in package otp"},
+	"github.com/boombuler/barcode":    {[]string{"internal/otp"}, "a secret is drawn in one place"},
 	"github.com/gorilla/securecookie": {[]string{"internal/auth"}, "there is one envelope of tickets, with keys that only auth has"},
 	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
 	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},

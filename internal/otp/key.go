@@ -17,6 +17,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/boombuler/barcode/qr"
 	"github.com/pquerna/otp"
 )
 
@@ -82,8 +83,8 @@ func (k Key) PNG(size int) ([]byte, error) {
 	if size < 1 || size > maxPNG {
 		return nil, fmt.Errorf("drawing QR code: size %d is not within 1 to %d", size, maxPNG)
 	}
-	// Scanners want four modules of white on each side (ISO/IEC 18004), and the
-	// library leaves only what its scaling happens to leave. The shortest address NewKey
+	// The library leaves only as much white as its scaling happens to leave, and
+	// the quiet zone is four modules wide. The shortest address NewKey
 	// makes is 95 bytes, more than version 5 holds at level M (84), so a code has
 	// at least 41 modules and 4/49 of the side is at least four of them.
 	margin := size*4/49 + 1
@@ -97,6 +98,40 @@ func (k Key) PNG(size int) ([]byte, error) {
 	if err := png.Encode(&out, canvas); err != nil {
 		return nil, fmt.Errorf("drawing QR code: %w", err)
 	}
+	return out.Bytes(), nil
+}
+
+// quietZone is the white that scanners want around a code, in modules (ISO/IEC
+// 18004).
+const quietZone = 4
+
+// SVG renders the QR code as one black path on white, a unit for each module,
+// with a quiet zone. It refers to nothing outside of itself and has no size of
+// its own, so it fills whatever it is put into.
+func (k Key) SVG() ([]byte, error) {
+	code, err := qr.Encode(k.URL(), qr.M, qr.Auto)
+	if err != nil {
+		return nil, fmt.Errorf("drawing QR code: %w", err)
+	}
+	modules := code.Bounds().Dx()
+	dark := func(x, y int) bool { return x < modules && code.At(x, y) == color.Black }
+	side := modules + 2*quietZone
+	var out bytes.Buffer
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges">`, side, side)
+	fmt.Fprintf(&out, `<rect width="%d" height="%d" fill="#fff"/><path d="`, side, side)
+	for y := range modules {
+		for x := 0; x < modules; x++ {
+			run := 0
+			for dark(x+run, y) {
+				run++
+			}
+			if run > 0 {
+				fmt.Fprintf(&out, "M%d %dh%dv1h-%dz", x+quietZone, y+quietZone, run, run)
+				x += run
+			}
+		}
+	}
+	out.WriteString(`"/></svg>`)
 	return out.Bytes(), nil
 }
 

@@ -6,11 +6,15 @@ package otp_test
 import (
 	"bytes"
 	"encoding/base32"
+	"encoding/xml"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +141,97 @@ func TestPNGRefusesSizes(t *testing.T) {
 			t.Errorf("size %d: got no error", size)
 		}
 	}
+}
+
+// What a reader of the SVG sees is what the PNG shows, and there is nothing else
+// in it that a page could be made to run or load.
+func TestSVG(t *testing.T) {
+	for _, c := range []struct {
+		issuer, account string
+		secret          []byte
+	}{
+		{"a", "b", make([]byte, 16)}, // the smallest code there is
+		{"Example Corp", "alice@example.com", rfcSecret},
+		{`"/><script>`, "zoë@mail.example.org", otp.NewSecret()},
+	} {
+		key, err := otp.NewKey(c.issuer, c.account, c.secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := key.SVG()
+		if err != nil {
+			t.Fatal(err)
+		}
+		modules := drawSVG(t, data)
+		if got := readQR(t, modules); got != key.URL() {
+			t.Errorf("%s: QR code reads %q, want %q", c.account, got, key.URL())
+		}
+		picture, err := key.PNG(512)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := png.Decode(bytes.NewReader(picture))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shown, _ := sample(t, decoded); !slices.EqualFunc(modules, shown, slices.Equal) {
+			t.Errorf("%s: the SVG and the PNG are not the same code", c.account)
+		}
+	}
+}
+
+var svgRun = regexp.MustCompile(`M([0-9]+) ([0-9]+)h([0-9]+)v1h-([0-9]+)z`)
+
+// drawSVG reads an SVG of exactly the form that SVG promises and returns the
+// modules inside of a quiet zone of four.
+func drawSVG(t *testing.T, data []byte) (modules [][]bool) {
+	t.Helper()
+	var doc struct {
+		XMLName xml.Name   `xml:"http://www.w3.org/2000/svg svg"`
+		Attrs   []xml.Attr `xml:",any,attr"`
+		ViewBox string     `xml:"viewBox,attr"`
+		Rect    struct {
+			Width  int    `xml:"width,attr"`
+			Height int    `xml:"height,attr"`
+			Fill   string `xml:"fill,attr"`
+		} `xml:"rect"`
+		Path []struct {
+			D     string     `xml:"d,attr"`
+			Attrs []xml.Attr `xml:",any,attr"`
+		} `xml:"path"`
+		Others []struct{ XMLName xml.Name } `xml:",any"`
+	}
+	if err := xml.Unmarshal(data, &doc); err != nil {
+		t.Fatalf("%v: %s", err, data)
+	}
+	if len(doc.Path) != 1 || len(doc.Others) > 0 || len(doc.Path[0].Attrs) > 0 || len(doc.Attrs) != 2 { // xmlns and shape-rendering
+		t.Fatalf("more than one path on a square, or attributes of no use: %+v", doc)
+	}
+	var side, height int
+	if _, err := fmt.Sscanf(doc.ViewBox, "0 0 %d %d", &side, &height); err != nil || side != height {
+		t.Fatalf("view box %q (%v), want a square from 0 0", doc.ViewBox, err)
+	}
+	if doc.Rect.Width != side || doc.Rect.Height != side || doc.Rect.Fill != "#fff" {
+		t.Errorf("background: got %+v, want all of the %d in white", doc.Rect, side)
+	}
+	if rest := svgRun.ReplaceAllString(doc.Path[0].D, ""); rest != "" {
+		t.Fatalf("the path has something else than runs of modules: %q", rest)
+	}
+	modules = make([][]bool, side-8)
+	for i := range modules {
+		modules[i] = make([]bool, side-8)
+	}
+	for _, run := range svgRun.FindAllStringSubmatch(doc.Path[0].D, -1) {
+		var x, y, n int
+		fmt.Sscan(run[1]+" "+run[2]+" "+run[3], &x, &y, &n)
+		if run[3] != run[4] || x < 4 || y < 4 || x+n > side-4 || y >= side-4 {
+			t.Fatalf("run %s is open, or in the quiet zone of %d", run[0], side)
+		}
+		for i := range n {
+			modules[y-4][x-4+i] = true
+		}
+	}
+	return modules
 }
 
 func TestKeyFromBase32RoundTrip(t *testing.T) {
