@@ -25,6 +25,14 @@ type FactorInfo struct {
 	LastUsed time.Time `json:"last_used"`
 }
 
+// Hint is To as its owner knows it and nobody else: what a program gets to see. It is empty for an authenticator app.
+func (f *FactorInfo) Hint() string {
+	if f.To == "" {
+		return ""
+	}
+	return hint(f.To)
+}
+
 // factors are all second factors of one user in one record, so that using one and changing another cannot pass each other by.
 type factors struct {
 	Version string          `json:"version,omitempty"` // another one after each change of what is enrolled

@@ -722,10 +722,17 @@ func TestHints(t *testing.T) {
 	if err != nil || len(v.Ways) != len(cases)+2 {
 		t.Fatalf("the ways: %+v, %v", v.Ways, err)
 	}
+	factors := bob.Account(t).Factors
+	if app := factors[0]; app.Method != auth.TOTP || app.Hint() != "" {
+		t.Errorf("an authenticator app has the hint %q, and codes go nowhere", app.Hint())
+	}
 	for i, c := range cases {
 		w := v.Ways[i+1] // after the authenticator
 		if w.To != c.want {
 			t.Errorf("%s: got the hint %q, want %q", c.to, w.To, c.want)
+		}
+		if f := factors[i+1]; f.ID != w.Factor || f.To != c.to || f.Hint() != c.want {
+			t.Errorf("%s: the factor has the hint %q, want %q", f.To, f.Hint(), c.want)
 		}
 		if err := b.SendCode(t.Context(), bob.Client(), pr.Attempt, auth.Webhook, w.Factor); err != nil {
 			t.Fatal(err)
