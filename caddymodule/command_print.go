@@ -82,6 +82,24 @@ func (p *printer) user(u auth.UserDetail) {
 	p.table(rows)
 }
 
+func (p *printer) adoption(a auth.Adoption) {
+	with := strconv.Itoa(a.TwoFactor)
+	if a.Enabled > 0 {
+		with += fmt.Sprintf(" of %d enabled (%d%%)", a.Enabled, 100*a.TwoFactor/a.Enabled) // rounded down: 100% is everybody
+	}
+	rows := [][]string{{"Users", strconv.Itoa(a.Users)}, {"With two factors", with}}
+	for _, m := range []auth.Method{auth.TOTP, auth.Webhook, auth.Email} {
+		rows = append(rows, []string{"By " + methodName(m), strconv.Itoa(a.Methods[m])})
+	}
+	rows = append(rows,
+		[]string{"No backup codes left", strconv.Itoa(a.Backup.None)},
+		[]string{fmt.Sprintf("Fewer than %d left", auth.FewBackupCodes), strconv.Itoa(a.Backup.Few)})
+	for _, name := range a.Without {
+		rows = append(rows, []string{"Without", name})
+	}
+	p.table(rows)
+}
+
 // link prints a one-time link, on a line of its own so that it can be copied.
 func (p *printer) link(l admin.Link) {
 	p.linef("")

@@ -26,6 +26,7 @@ func userCommand(t *target) *cobra.Command {
 		userAdd(t),
 		userList(t),
 		userShow(t),
+		userAdoption(t),
 		userAct(t, "disable NAME", "Keeps a user out and ends their sessions", "disabled", admin.Client.DisableUser),
 		userAct(t, "enable NAME", "Lets a disabled user in again", "enabled", admin.Client.EnableUser),
 		userAct(t, "unlock NAME", "Clears what stopped a user after too many wrong tries", "unlocked", admin.Client.UnlockUser),
@@ -178,6 +179,29 @@ func userShow(t *target) *cobra.Command {
 			}
 			p := printer{w: cmd.OutOrStdout()}
 			p.user(u)
+			return p.err
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	return cmd
+}
+
+func userAdoption(t *target) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "adoption",
+		Short: "Counts who has two-factor sign-in, and lists who has not",
+		Args:  arguments(),
+		RunE: t.on(func(cmd *cobra.Command, _ []string, c admin.Client) error {
+			a, err := c.Adoption(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), a)
+			}
+			p := printer{w: cmd.OutOrStdout()}
+			p.adoption(a)
 			return p.err
 		}),
 	}

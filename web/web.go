@@ -54,8 +54,8 @@ func secure(h http.Header) {
 	}
 }
 
-// fewCodes is how many backup codes a person must have left not to be warned.
-const fewCodes = 4
+// FewCodes is how many backup codes a person must have left not to be warned.
+const FewCodes = 4
 
 //go:embed templates
 var templateFiles embed.FS
@@ -105,7 +105,7 @@ func (v *voice) functions() template.FuncMap {
 		"languages": func() []words { return vocabulary },
 		"static":    Static,
 		"at":        func(path string) string { return Prefix + path },
-		"fewLeft":   func(left int) bool { return left < fewCodes },
+		"fewLeft":   func(left int) bool { return left < FewCodes },
 	}
 }
 

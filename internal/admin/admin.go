@@ -77,6 +77,7 @@ var routes = []struct {
 	{"POST /nightlatch/users/{name}/reset-password", http.StatusCreated, nil, false, resetPassword},
 	{"POST /nightlatch/users/{name}/unlock", http.StatusNoContent, nil, false, unlockUser},
 	{"DELETE /nightlatch/users/{name}/sessions", http.StatusOK, nil, false, revokeSessions},
+	{"GET /nightlatch/adoption", http.StatusOK, nil, false, adoption},
 	{"GET /nightlatch/sessions", http.StatusOK, []string{"user"}, false, listSessions},
 	{"DELETE /nightlatch/sessions", http.StatusOK, nil, false, revokeAllSessions},
 	{"DELETE /nightlatch/sessions/{id}", http.StatusNoContent, nil, false, revokeSession},
@@ -217,7 +218,14 @@ func badBody(err error) error {
 func showUser(c call) (any, error) {
 	u, err := c.svc.User(c.Context(), c.PathValue("name"))
 	u.Groups, u.Factors, u.Stopped = list(u.Groups), list(u.Factors), list(u.Stopped)
+	u.TwoFactor.Methods = list(u.TwoFactor.Methods)
 	return u, err
+}
+
+func adoption(c call) (any, error) {
+	a, err := c.svc.Adoption(c.Context())
+	a.Without = list(a.Without)
+	return a, err
 }
 
 func deleteUser(c call) (any, error) {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -196,8 +197,15 @@ func testActs(t *testing.T, svc *auth.Service, c admin.Client) {
 	}
 
 	signIn(t, svc, "ada")
+	wantAdoption := auth.Adoption{
+		Users: 2, Enabled: 2, TwoFactor: 1, Share: 0.5, Without: []string{"bob"},
+		Methods: map[auth.Method]int{auth.TOTP: 1, auth.Email: 0, auth.Webhook: 0},
+	}
+	if got, err := c.Adoption(ctx); err != nil || !reflect.DeepEqual(got, wantAdoption) {
+		t.Errorf("got %+v, %v, want %+v", got, err, wantAdoption)
+	}
 	detail, err := c.User(ctx, "ada")
-	if err != nil || len(detail.Factors) != 1 || detail.CodesLeft != 10 || detail.Sessions != 1 || !detail.HasPassword {
+	if err != nil || len(detail.Factors) != 1 || !detail.TwoFactor.Enabled || detail.CodesLeft != 10 || detail.Sessions != 1 || !detail.HasPassword {
 		t.Errorf("got %+v, %v", detail, err)
 	}
 	sessions, err := c.Sessions(ctx, "")
@@ -357,6 +365,17 @@ func TestEventsWithoutALimit(t *testing.T) {
 	var got []auth.Event
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || len(got) != 100 {
 		t.Errorf("got status %d and %d events, %v; want 100", w.Code, len(got), err)
+	}
+}
+
+// Lists are lists to a script, also where there is nobody, and what is counted is named.
+func TestAdoptionOfNobody(t *testing.T) {
+	w := httptest.NewRecorder()
+	handler(open(t)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, admin.Prefix+"adoption", nil))
+	const want = `{"users":0,"enabled_users":0,"with_two_factor":0,"share":0,"methods":{"email":0,"otp":0,"webhook":0},` +
+		`"backup_codes":{"none_left":0,"few_left":0},"without_two_factor":[]}`
+	if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusOK || got != want {
+		t.Errorf("got %d %s\nwant %s", w.Code, got, want)
 	}
 }
 

@@ -36,6 +36,12 @@ func (c Client) User(ctx context.Context, name string) (user auth.UserDetail, er
 	return user, err
 }
 
+// Adoption tells how many people have two-factor sign-in, and who has not.
+func (c Client) Adoption(ctx context.Context) (a auth.Adoption, err error) {
+	err = c.call(ctx, http.MethodGet, nil, &a, "adoption")
+	return a, err
+}
+
 // AddUser adds a user. Without a password in it, the answer holds an invite link.
 func (c Client) AddUser(ctx context.Context, in NewUser) (added AddedUser, err error) {
 	err = c.call(ctx, http.MethodPost, in, &added, "users")

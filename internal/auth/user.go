@@ -46,10 +46,17 @@ type NewUser struct {
 type UserDetail struct {
 	User
 	HasPassword bool         `json:"has_password"`
+	TwoFactor   TwoFactor    `json:"two_factor"`
 	Factors     []FactorInfo `json:"factors"`
 	CodesLeft   int          `json:"backup_codes_left"`
 	Sessions    int          `json:"sessions"`
 	Stopped     []Method     `json:"stopped"` // factors at their hard stop against guessing
+}
+
+// TwoFactor says in short whether somebody has two-factor sign-in, and of which methods.
+type TwoFactor struct {
+	Enabled bool     `json:"enabled"`
+	Methods []Method `json:"methods"` // each once, the best first
 }
 
 // userRecord is a User as stored.
@@ -397,7 +404,11 @@ func (s *Service) detail(t store.Tx, u *userRecord) (UserDetail, error) {
 		return UserDetail{}, err
 	}
 	d := UserDetail{User: u.User, HasPassword: u.Password != "", CodesLeft: f.codesLeft()}
+	d.TwoFactor = TwoFactor{Enabled: f.enrolled()}
 	f.each(func(m Method, n *named, channel, to string) {
+		if !slices.Contains(d.TwoFactor.Methods, m) {
+			d.TwoFactor.Methods = append(d.TwoFactor.Methods, m)
+		}
 		if m == Email {
 			to = u.Email
 		}

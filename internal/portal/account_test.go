@@ -14,6 +14,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
 	"github.com/nightlatch/nightlatch/internal/otp"
 	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
 )
 
 const account = "/_nightlatch/account"
@@ -387,5 +388,12 @@ func TestDoneIsNotSaidByALink(t *testing.T) {
 	}
 	if page := ask("anything", d.FormToken(alice.Session, "done/anything")); strings.Contains(page, `role="status"`) {
 		t.Errorf("an act that does not exist is told:\n%s", page)
+	}
+}
+
+// The pages warn of as few backup codes as the operator is told of.
+func TestFewBackupCodesAreAsFewForEverybody(t *testing.T) {
+	if web.FewCodes != auth.FewBackupCodes {
+		t.Errorf("the pages warn below %d, the operator counts below %d", web.FewCodes, auth.FewBackupCodes)
 	}
 }
