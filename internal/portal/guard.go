@@ -116,26 +116,13 @@ func afterHandshake(q *request) bool {
 	return false
 }
 
-// sameOrigin refuses a form that another site has sent, a sibling domain included. It trusts no other origin and knows no exception.
+// sameOrigin refuses a form that another site has sent, a sibling domain included. It trusts no other origin and knows no exception. Where a
+// browser too old to tell says nothing, the token of the form has to.
 func sameOrigin(q *request) bool {
-	if fromOurPage(q) {
+	if visit.SameOrigin(q.Request, q.visit) {
 		return true
 	}
 	q.notice(http.StatusForbidden, web.CrossOriginTitle, web.CrossOrigin, "sign-in", web.SignInAgain)
-	return false
-}
-
-// fromOurPage goes by Sec-Fetch-Site. A browser too old for it may also say nothing, and then the token of the form has to tell: our pages
-// send no referrer, and for those a browser writes "null" where our own origin would stand (Fetch standard, "append a request Origin
-// header").
-func fromOurPage(q *request) bool {
-	switch q.Header.Get("Sec-Fetch-Site") {
-	case "same-origin", "none":
-		return true
-	case "":
-		origin := q.Header.Get("Origin")
-		return origin == "" || origin == "null" || visit.FromHere(q.Request, q.visit)
-	}
 	return false
 }
 

@@ -41,7 +41,7 @@ func (q *request) languagePath(s string) string {
 		return choice
 	}
 	return pathHere(s, func(u *url.URL) bool {
-		page := plainlySpelled(u) && strings.HasPrefix(u.Path, visit.Prefix) && q.portal.pattern(http.MethodGet, u.Path) != ""
+		page := visit.PlainlySpelled(u) && strings.HasPrefix(u.Path, visit.Prefix) && q.portal.pattern(http.MethodGet, u.Path) != ""
 		return !ours(u.Path) || page && u.Path != choice // the choice with an address of its own leads in circles
 	})
 }

@@ -168,7 +168,7 @@ func routes() []route {
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit) {
 	q := &request{Request: r, w: w, visit: v, portal: p}
 	web.LeaveUnread(w, r) // most of what can be wrong with a request is found before its form is read
-	if !plainlySpelled(v.URL) {
+	if !visit.PlainlySpelled(v.URL) {
 		q.notFound()
 		return
 	}
@@ -203,29 +203,4 @@ func (p *Portal) allowed(path string) string {
 		}
 	}
 	return strings.Join(methods, ", ")
-}
-
-// plainlySpelled tells whether a path is written in the only way we write ours. Everything else is no page, so that no cache, log or
-// rule in front of us can take one path for another.
-func plainlySpelled(u *url.URL) bool {
-	if u == nil || u.RawPath != "" || u.Opaque != "" || u.Fragment != "" {
-		return false
-	}
-	if u.Path == visit.Prefix+discoveryPath {
-		return true // the one name of ours that begins with a dot
-	}
-	previous := byte(0)
-	for i := range len(u.Path) {
-		c := u.Path[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
-		switch {
-		case letter:
-		case c == '/' && previous != '/':
-		case c == '.' && previous != '/' && previous != '.':
-		default:
-			return false
-		}
-		previous = c
-	}
-	return true
 }

@@ -74,7 +74,7 @@ var ownPages = []string{"account", "two-factor/add", "two-factor/disable", "back
 func returnable(u *url.URL) bool {
 	p, is := strings.CutPrefix(u.Path, visit.Prefix)
 	switch {
-	case !is || !plainlySpelled(u):
+	case !is || !visit.PlainlySpelled(u):
 		return false
 	case p == "continue":
 		return true

@@ -38,5 +38,19 @@ func canonicalHost(host, defaultPort string) (name, port string) {
 	return strings.TrimSuffix(name, "."), port
 }
 
+// SameOrigin tells whether a page of the very origin sent a request, or no page at all. It goes by Sec-Fetch-Site. A browser too old for it
+// may also say nothing, which passes here: what that means is up to the door. Our pages send no referrer, and for those a browser writes
+// "null" where our own origin would stand (Fetch standard, "append a request Origin header"), so that passes too.
+func SameOrigin(r *http.Request, v Visit) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return true
+	case "":
+		origin := r.Header.Get("Origin")
+		return origin == "" || origin == "null" || FromHere(r, v)
+	}
+	return false
+}
+
 // Early tells whether a request came as TLS early data (RFC 8470), which whoever recorded it can send again.
 func Early(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
