@@ -148,22 +148,40 @@ type ProblemDetails struct {
 	Title     string // a few words, the same for each problem of this type
 	Detail    string // what to do about this one; may be empty
 	SignInURL string // a path on this host where a person can solve it; may be empty
+	More      any    // a struct or map whose members stand beside these (RFC 9457 section 3.2); nil: none
 }
 
 // Problem answers with application/problem+json and the headers of a page. A caller that answers 401 sets WWW-Authenticate before.
 func Problem(w http.ResponseWriter, r *http.Request, status int, p ProblemDetails) {
-	secure(w.Header())
-	body, err := json.Marshal(struct {
+	body := encode(struct {
 		Type      string `json:"type"`
 		Title     string `json:"title"`
 		Status    int    `json:"status"`
 		Detail    string `json:"detail,omitempty"`
 		SignInURL string `json:"sign_in_url,omitempty"`
 	}{Prefix + "problems/" + p.Type, p.Title, status, p.Detail, p.SignInURL})
-	if err != nil {
-		panic(err) // strings and a number always encode
+	if p.More != nil {
+		if more := encode(p.More); len(more) > len("{}") {
+			body = append(append(body[:len(body)-1], ','), more[1:]...)
+		}
 	}
+	secure(w.Header())
 	send(w, r, status, "application/problem+json", body)
+}
+
+// JSON answers a program, with the headers of a page. v is of types that always encode.
+func JSON(w http.ResponseWriter, r *http.Request, status int, v any) {
+	body := encode(v)
+	secure(w.Header())
+	send(w, r, status, "application/json", body)
+}
+
+func encode(v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // what we answer with are structs of strings, numbers and times
+	}
+	return body
 }
 
 // Plain answers a program that reads one word, such as a health check.
