@@ -34,7 +34,7 @@ var rooms = map[string]room{
 		"internal/server", "internal/store", "internal/visit", "internal/webhook", "web",
 	}, "it turns a configuration into the settings of the rooms; how a request goes through them is package server's"},
 	"internal/server": {[]string{
-		"internal/auth", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
+		"internal/api", "internal/auth", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
 		"internal/visit", "web",
 	}, "the one room that knows everybody, so that nobody else has to"},
 
@@ -42,6 +42,7 @@ var rooms = map[string]room{
 	"internal/gate":   {[]string{"internal/auth", "internal/visit", "web"}, "a door; it asks auth who may pass and tells the sender in the words of web"},
 	"internal/forms":  {[]string{"internal/auth", "internal/visit", "web"}, "it holds a form between two doors; which of them it comes to is package server's"},
 	"internal/portal": {[]string{"internal/auth", "internal/identity", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, identity the keys to publish"},
+	"internal/api":    {[]string{"internal/auth", "internal/password", "internal/visit", "web"}, "a door; password has the reasons why one is refused, web the headers of what is answered"},
 	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
 
 	"internal/courier":  {[]string{"internal/auth", "internal/mail", "internal/visit", "internal/webhook", "web"}, "it takes what auth says to people, in the words of web, by mail or webhook"},
@@ -87,9 +88,10 @@ var outside = map[string]struct {
 	"github.com/coreos/go-oidc":       {nil, "a verifier is a peer of the tests, no part of the program"},
 	"go.uber.org/zap":                 {[]string{"caddymodule"}, "Caddy's logger; everybody else has log/slog"},
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
+	"github.com/go-json-experiment":   {[]string{"internal/api"}, "what programs send is read strictly in one place; records and answers are written by encoding/json"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
-		"bench", "caddymodule", "docs/assertion-verifier", "docs/webhook-receiver", "internal/admin", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
+		"bench", "caddymodule", "docs/assertion-verifier", "docs/webhook-receiver", "internal/admin", "internal/api", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
 	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
 	"testing": {[]string{"internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/nightlatch/nightlatch/internal/api"
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/forms"
 	"github.com/nightlatch/nightlatch/internal/gate"
@@ -43,6 +44,7 @@ type OtherSite = portal.Site
 // Site guards one site. It is safe for concurrent use.
 type Site struct {
 	portal  *portal.Portal
+	api     *api.API
 	gate    *gate.Gate
 	forms   *forms.Keeper
 	tell    *identity.Teller
@@ -61,11 +63,25 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{portal: p, gate: g, tell: teller, central: cfg.Central}
+	a, err := api.New(api.Config{Service: cfg.Service, Level: cfg.level(), Create: cfg.Create, Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{portal: p, api: a, gate: g, tell: teller, central: cfg.Central}
 	if cfg.Forms != nil {
 		s.forms = forms.New(forms.Config{Service: cfg.Service, Room: cfg.Forms, Brand: cfg.Brand, Log: cfg.Log})
 	}
 	return s, nil
+}
+
+// level is what the site asks where no rule says otherwise: a program signs in before anybody knows which rule it will meet.
+func (cfg *SiteConfig) level() auth.Level {
+	for _, r := range cfg.Rules {
+		if r.Match == nil && r.Need.Level != 0 {
+			return r.Need.Level
+		}
+	}
+	return auth.LevelTwoFactor
 }
 
 func (cfg *SiteConfig) gate() (*gate.Gate, *identity.Teller, error) {
@@ -96,7 +112,11 @@ type Next func(http.ResponseWriter, *http.Request, *auth.Session) error
 // too, with nothing written, because it may carry a status that only the caller understands. There is one call of next, at the end
 // of the one path on which the gate said so: whatever else happens, a panic included, does not come to it.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit, next Next) error {
-	if isOurs(v) {
+	switch {
+	case strings.HasPrefix(v.URL.Path, api.Root):
+		s.api.ServeHTTP(w, r, v)
+		return nil
+	case isOurs(v):
 		s.portal.ServeHTTP(w, r, v)
 		return nil
 	}

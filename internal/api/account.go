@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"slices"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+)
+
+// user is a person, as they see themselves.
+type user struct {
+	ID          string   `json:"id"`
+	Username    string   `json:"username"`
+	DisplayName string   `json:"display_name"`
+	Email       string   `json:"email"`
+	Groups      []string `json:"groups"`
+}
+
+func userOf(s *auth.Session) user {
+	return user{ID: s.UserID, Username: s.Name, DisplayName: s.FullName, Email: s.Email, Groups: list(s.Groups)}
+}
+
+// account is a person with what guards their account.
+type account struct {
+	user
+	TwoFactor twoFactor `json:"two_factor"`
+}
+
+type twoFactor struct {
+	Enabled bool     `json:"enabled"`
+	Methods []method `json:"methods"` // of the factors that are enrolled, each once
+}
+
+func showAccount(c *call, _ nothing) (any, error) {
+	detail, err := c.auth.Account(c.Context(), c.own.UserID)
+	if err != nil {
+		return nil, err
+	}
+	a := account{user: userOf(c.own), TwoFactor: twoFactor{Enabled: len(detail.Factors) > 0, Methods: []method{}}}
+	for _, f := range detail.Factors {
+		if m := method(f.Method); !slices.Contains(a.TwoFactor.Methods, m) {
+			a.TwoFactor.Methods = append(a.TwoFactor.Methods, m)
+		}
+	}
+	return a, nil
+}

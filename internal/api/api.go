@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package api receives programs: JSON under Prefix for scripts, mobile applications, and applications that bring their own pages. Each act
+// reads one object, calls methods of auth.Service, and answers one object or a problem (RFC 9457); what a proof is worth and what is still
+// missing is decided in package auth alone.
+//
+// All routes are in the one list of this file, each with the chain that guards it (guard.go). body.go says what is taken for a request,
+// problem.go what is answered when something is not accepted. A session that an act is done with comes as the cookie of the pages or as an
+// access token (credential.go), never as both, and what rotates it answers in the same form (signed_in.go).
+//
+// The package trusts no origin but its own and knows no exception from that. It answers in English: whatever a person is to read is up to
+// the program that asks.
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+	"github.com/nightlatch/nightlatch/web"
+)
+
+const (
+	// Root is the path under which every version of the API lives.
+	Root = visit.Prefix + "api/"
+	// Prefix is the path of the one version that there is.
+	Prefix = Root + "v1/"
+)
+
+// Config is what an API stands on.
+type Config struct {
+	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
+	Level   auth.Level                    // that a sign-in has to reach: what the site asks where no rule says otherwise
+	Create  bool                          // whom a handler in front vouches for gets an account, if there is none of the name
+	Log     *slog.Logger                  // nil: nothing is logged
+}
+
+// API answers everything under Root. It is safe for concurrent use.
+type API struct {
+	service func() (*auth.Service, error)
+	level   auth.Level
+	create  bool
+	log     *slog.Logger
+	mux     *http.ServeMux // only finds the pattern of a request
+	routes  map[string]route
+}
+
+// New makes an API. It refuses a Config without a service or a level.
+func New(cfg Config) (*API, error) {
+	switch {
+	case cfg.Service == nil:
+		return nil, errors.New("an API needs a service")
+	case cfg.Level == 0:
+		return nil, errors.New("an API needs the level that a sign-in has to reach")
+	}
+	a := &API{
+		service: cfg.Service, level: cfg.Level, create: cfg.Create, log: cfg.Log,
+		mux: http.NewServeMux(), routes: make(map[string]route),
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	for _, r := range routes() {
+		pattern := r.method + " " + Prefix + r.path
+		a.mux.Handle(pattern, http.NotFoundHandler())
+		a.routes[pattern] = r
+	}
+	return a, nil
+}
+
+type route struct {
+	method, path string
+	serve        handler
+}
+
+func routes() []route {
+	// A request meets the guards of its chain in this order; what gets through has reached its act. No form of another site gets to one, since
+	// the origin is looked at whatever the request carries.
+	read := chain{atHost, overHTTPS, sameOrigin, withoutQuery, withService}
+	act := chain{atHost, overHTTPS, afterHandshake, sameOrigin, withoutQuery, withService}
+
+	return []route{
+		{"POST", "sign-out", act.and(withSession).then(answer(http.StatusNoContent, signOut))},
+		{"GET", "account", read.and(withAccount).then(answer(http.StatusOK, showAccount))},
+	}
+}
+
+// Route names a route: its method, and its path under Prefix, with the parts in braces that name what it is about.
+type Route struct{ Method, Path string }
+
+// Routes are all that there are.
+func Routes() (list []Route) {
+	for _, r := range routes() {
+		list = append(list, Route{r.method, r.path})
+	}
+	return list
+}
+
+// ServeHTTP answers a request whose target, as the client sent it, begins with Root.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit) {
+	c := &call{Request: r, w: w, visit: v, api: a}
+	web.LeaveUnread(w, r) // most of what can be wrong with a request is found before its body is read
+	if !visit.PlainlySpelled(v.URL) {
+		c.answer(notFound)
+		return
+	}
+	found, ok := a.routes[a.pattern(r.Method, v.URL.Path)]
+	if ok {
+		c.route = found
+		found.serve(c)
+		return
+	}
+	if allowed := a.allowed(v.URL.Path); allowed != "" {
+		w.Header().Set("Allow", allowed)
+		c.answer(wrongMethod)
+		return
+	}
+	c.answer(notFound)
+}
+
+// pattern is the route of a method and path, or empty.
+func (a *API) pattern(method, path string) string {
+	_, pattern := a.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
+	return pattern
+}
+
+// allowed lists the methods under which a path exists.
+func (a *API) allowed(path string) string {
+	var methods []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		if a.pattern(m, path) != "" {
+			methods = append(methods, m)
+		}
+	}
+	return strings.Join(methods, ", ")
+}
