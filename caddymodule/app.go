@@ -26,9 +26,9 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/courier"
 	"github.com/nightlatch/nightlatch/internal/forms"
-	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/otp"
 	"github.com/nightlatch/nightlatch/internal/server"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/web"
 )
 
@@ -224,7 +224,7 @@ func (a *App) Cleanup() error {
 func (a *App) Service() (*auth.Service, error) { return a.open() }
 
 // Keys sign what applications are told. They belong to the data directory, as the service does.
-func (a *App) Keys() (*identity.Keys, error) {
+func (a *App) Keys() (*signing.Keys, error) {
 	core, err := a.store.open()
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/signing"
 )
 
 // Assertion is a signed token (JWT) that says who sends a request. The application verifies it with the keys at
@@ -30,7 +31,7 @@ type Assertion struct {
 	Audience string `json:"audience,omitempty"`
 }
 
-var algorithms = map[string]identity.Algorithm{"": identity.EdDSA, "eddsa": identity.EdDSA, "es256": identity.ES256}
+var algorithms = map[string]signing.Algorithm{"": signing.EdDSA, "eddsa": signing.EdDSA, "es256": signing.ES256}
 
 // parse reads what follows the word; the block may be left out.
 func (a *Assertion) parse(d *caddyfile.Dispenser) error {

@@ -31,23 +31,23 @@ var rooms = map[string]room{
 
 	"caddymodule": {[]string{
 		"internal/admin", "internal/auth", "internal/courier", "internal/forms", "internal/gate", "internal/identity", "internal/mail", "internal/otp",
-		"internal/server", "internal/store", "internal/visit", "internal/webhook", "web",
+		"internal/server", "internal/signing", "internal/store", "internal/visit", "internal/webhook", "web",
 	}, "it turns a configuration into the settings of the rooms; how a request goes through them is package server's"},
 	"internal/server": {[]string{
-		"internal/api", "internal/auth", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/store", "internal/store/badgerstore",
+		"internal/api", "internal/auth", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/signing", "internal/store", "internal/store/badgerstore",
 		"internal/visit", "web",
 	}, "the one room that knows everybody, so that nobody else has to"},
 
 	// The doors. They do not know each other: a question that two of them must answer alike is asked of auth.
 	"internal/gate":   {[]string{"internal/auth", "internal/visit", "web"}, "a door; it asks auth who may pass and tells the sender in the words of web"},
 	"internal/forms":  {[]string{"internal/auth", "internal/visit", "web"}, "it holds a form between two doors; which of them it comes to is package server's"},
-	"internal/portal": {[]string{"internal/auth", "internal/identity", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, identity the keys to publish"},
+	"internal/portal": {[]string{"internal/auth", "internal/identity", "internal/otp", "internal/password", "internal/signing", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, signing the keys to publish, identity what else a verifier has to find"},
 	"internal/api":    {[]string{"internal/auth", "internal/password", "internal/visit", "web"}, "a door; password has the reasons why one is refused, web the headers of what is answered"},
 	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
 
 	"internal/courier":  {[]string{"internal/auth", "internal/mail", "internal/visit", "internal/webhook", "web"}, "it takes what auth says to people, in the words of web, by mail or webhook"},
-	"internal/identity": {[]string{"internal/auth", "internal/visit"}, "it tells what a session says, and keeps our cookies apart; it asks nobody"},
-	"internal/auth":     {[]string{"internal/otp", "internal/password", "internal/store"}, "the rules; they hold whatever asks and wherever it is kept"},
+	"internal/identity": {[]string{"internal/auth", "internal/signing", "internal/visit"}, "it tells what a session says, and keeps our cookies apart; it asks nobody"},
+	"internal/auth":     {[]string{"internal/otp", "internal/password", "internal/signing", "internal/store"}, "the rules; they hold whatever asks and wherever it is kept"},
 	"internal/visit":    {nil, "what is known of one request, for all doors alike"},
 	"web":               {nil, "bytes for a browser; a page that could ask something would decide something"},
 
@@ -55,6 +55,7 @@ var rooms = map[string]room{
 	"internal/store/badgerstore": {[]string{"internal/store"}, "a backend; the next one is another folder and no other change"},
 	"internal/otp":               {nil, "arithmetic"},
 	"internal/password":          {nil, "arithmetic"},
+	"internal/signing":           {nil, "keys; what is said with them is the business of who signs"},
 	"internal/webhook":           {nil, "it carries what it is given to the one place of the configuration"},
 	"internal/mail":              {nil, "it delivers one message; who gets what is decided elsewhere"},
 
@@ -84,7 +85,7 @@ var outside = map[string]struct {
 	"github.com/gorilla/securecookie": {[]string{"internal/auth"}, "there is one envelope of tickets, with keys that only auth has"},
 	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
 	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},
-	"github.com/go-jose/go-jose":      {[]string{"internal/identity", "docs/assertion-verifier"}, "what is said of people is signed in one place, with keys that only it has; and an application checks it"},
+	"github.com/go-jose/go-jose":      {[]string{"internal/signing", "docs/assertion-verifier"}, "what we say is signed in one place, with keys that only it has; and an application checks it"},
 	"github.com/coreos/go-oidc":       {nil, "a verifier is a peer of the tests, no part of the program"},
 	"go.uber.org/zap":                 {[]string{"caddymodule"}, "Caddy's logger; everybody else has log/slog"},
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},

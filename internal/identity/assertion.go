@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -18,21 +19,21 @@ import (
 const AssertionHeader = "Nightlatch-Assertion"
 
 const (
-	tokenLife  = MaxTokenLife
+	tokenLife  = time.Minute
 	tokenReuse = 30 * time.Second // so that each one that is sent lives for as long again, and costs a signature that seldom
 )
 
 // Assertion says how the application gets the signed token: a JWT (RFC 7519) that names the person and the one application that it is
 // for, so that an application which somebody reaches around the gate, or to which another one passes its token on, can tell (ID-11, JW-12).
 type Assertion struct {
-	Algorithm Algorithm
+	Algorithm signing.Algorithm
 	Audience  string // empty: the address of the site, as visit.Visit.Site
 }
 
-// signing is an Assertion with what signs it.
-type signing struct {
+// signed is an Assertion with what signs it.
+type signed struct {
 	Assertion
-	keys func() (*Keys, error)
+	keys func() (*signing.Keys, error)
 }
 
 // said are the claims of the token. docs/assertion.md describes them.
@@ -53,7 +54,7 @@ type said struct {
 
 // token returns the token for a session at a site, the one of the last time where that is fresh enough. It is kept with the snapshot of
 // the session, under all that it depends on: no two sites get each other's, and no token says what is no longer so.
-func (a *signing) token(s *auth.Session, v visit.Visit) (string, error) {
+func (a *signed) token(s *auth.Session, v visit.Visit) (string, error) {
 	keys, err := a.keys()
 	if err != nil {
 		return "", err
@@ -62,7 +63,7 @@ func (a *signing) token(s *auth.Session, v visit.Visit) (string, error) {
 	if audience == "" {
 		return "", errors.New("the assertion has no audience, since the configuration does not name the host that was asked for; write one, as in: assertion { audience NAME }")
 	}
-	home, now := v.Home(), keys.now()
+	home, now := v.Home(), keys.Now()
 	key := auth.CacheKey{Kind: string(a.Algorithm), From: home, For: audience}
 	if token, ok := s.Cached(key, now); ok {
 		return token, nil
@@ -71,7 +72,7 @@ func (a *signing) token(s *auth.Session, v visit.Visit) (string, error) {
 	if proven.IsZero() {
 		proven = s.Created
 	}
-	token, err := keys.Sign(a.Algorithm, said{
+	token, err := keys.Sign(a.Algorithm, signing.Assertion, said{
 		Issuer:   visit.Issuer(home),
 		Subject:  s.UserID,
 		Audience: audience,
@@ -111,11 +112,11 @@ func methods(proofs []auth.Proof) []string {
 // is signed.
 func Discovery(issuer string) []byte {
 	document, err := json.Marshal(struct {
-		Issuer       string      `json:"issuer"`
-		KeySet       string      `json:"jwks_uri"`
-		SubjectTypes []string    `json:"subject_types_supported"`
-		Algorithms   []Algorithm `json:"id_token_signing_alg_values_supported"`
-	}{issuer, issuer + "/jwks.json", []string{"public"}, Algorithms})
+		Issuer       string              `json:"issuer"`
+		KeySet       string              `json:"jwks_uri"`
+		SubjectTypes []string            `json:"subject_types_supported"`
+		Algorithms   []signing.Algorithm `json:"id_token_signing_alg_values_supported"`
+	}{issuer, issuer + "/jwks.json", []string{"public"}, signing.Algorithms})
 	if err != nil {
 		panic("identity: strings did not encode: " + err.Error())
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -31,9 +32,9 @@ func at(origin string) visit.Visit { return visit.Visit{Origin: origin, Site: or
 const wiki, mail = "https://wiki.example.test", "https://mail.example.test:8443"
 
 // asserting is a Teller that signs.
-func asserting(t testing.TB, keys *identity.Keys, a identity.Assertion) *identity.Teller {
+func asserting(t testing.TB, keys *signing.Keys, a identity.Assertion) *identity.Teller {
 	t.Helper()
-	return teller(t, identity.Defaults).With(a, func() (*identity.Keys, error) { return keys, nil })
+	return teller(t, identity.Defaults).With(a, func() (*signing.Keys, error) { return keys, nil })
 }
 
 // tell returns the token that a request carries.
@@ -51,7 +52,7 @@ func tell(t testing.TB, told *identity.Teller, s *auth.Session, v visit.Visit) s
 }
 
 // read checks a token as an application does, and returns its header and claims.
-func read(t testing.TB, keys *identity.Keys, token string) (header, claims map[string]any) {
+func read(t testing.TB, keys *signing.Keys, token string) (header, claims map[string]any) {
 	t.Helper()
 	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256})
 	if err != nil {
@@ -92,21 +93,21 @@ func TestAssertion(t *testing.T) {
 		visit     visit.Visit
 		want      map[string]any // besides the header and the times
 	}{
-		{"all of it", identity.Assertion{Algorithm: identity.EdDSA}, s, at(wiki), map[string]any{
+		{"all of it", identity.Assertion{Algorithm: signing.EdDSA}, s, at(wiki), map[string]any{
 			"iss": wiki + "/_nightlatch", "aud": wiki, "sub": "u1", "preferred_username": "alice", "name": "Alice Añez", "email": "alice@example.test",
 			"groups": []any{"admins", "staff"}, "sid": "00112233", "amr": []any{"pwd", "otp", "mfa"}, "auth_time": float64(signedIn.Unix()),
 		}},
-		{"another algorithm, audience and issuer", identity.Assertion{Algorithm: identity.ES256, Audience: "payroll"}, s,
+		{"another algorithm, audience and issuer", identity.Assertion{Algorithm: signing.ES256, Audience: "payroll"}, s,
 			visit.Visit{Origin: mail, Site: mail, Portal: "https://auth.example.test"}, map[string]any{
 				"iss": "https://auth.example.test/_nightlatch", "aud": "payroll", "sub": "u1", "preferred_username": "alice", "name": "Alice Añez",
 				"email": "alice@example.test", "groups": []any{"admins", "staff"}, "sid": "00112233", "amr": []any{"pwd", "otp", "mfa"}, "auth_time": float64(signedIn.Unix()),
 			}},
-		{"hardly anything", identity.Assertion{Algorithm: identity.EdDSA, Audience: "payroll"},
+		{"hardly anything", identity.Assertion{Algorithm: signing.EdDSA, Audience: "payroll"},
 			&auth.Session{ID: "44556677", UserID: "u2", Name: "bob", Created: signedIn, Proofs: []auth.Proof{{Method: auth.Password, At: signedIn}}}, visit.Visit{},
 			map[string]any{
 				"aud": "payroll", "sub": "u2", "preferred_username": "bob", "groups": []any{}, "sid": "44556677", "amr": []any{"pwd"}, "auth_time": float64(signedIn.Unix()),
 			}},
-		{"a host within a pattern", identity.Assertion{Algorithm: identity.EdDSA}, &auth.Session{UserID: "u2", Name: "bob", Created: signedIn},
+		{"a host within a pattern", identity.Assertion{Algorithm: signing.EdDSA}, &auth.Session{UserID: "u2", Name: "bob", Created: signedIn},
 			visit.Visit{Site: "https://a.apps.example.test"}, map[string]any{
 				"iss": "https://a.apps.example.test/_nightlatch", "aud": "https://a.apps.example.test", "sub": "u2", "preferred_username": "bob", "groups": []any{}, "sid": "",
 				"amr": []any{}, "auth_time": float64(signedIn.Unix()),
@@ -146,7 +147,7 @@ func TestAssertionTellsMethods(t *testing.T) {
 		"[pwd otp email mfa]":           proofs(auth.Password, auth.TOTP, auth.Email),
 		"[trusted_browser pwd otp mfa]": proofs(auth.TrustedBrowser, auth.Password, auth.TOTP),
 	} {
-		_, claims := read(t, keys, tell(t, asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA}), &auth.Session{Name: "bob", Proofs: proven}, at(wiki)))
+		_, claims := read(t, keys, tell(t, asserting(t, keys, identity.Assertion{Algorithm: signing.EdDSA}), &auth.Session{Name: "bob", Proofs: proven}, at(wiki)))
 		if got := fmt.Sprint(claims["amr"]); got != want {
 			t.Errorf("amr %s, want %s", got, want)
 		}
@@ -156,7 +157,7 @@ func TestAssertionTellsMethods(t *testing.T) {
 // ASVS 9.2.1: a token is used again for 30 seconds, so each one that is sent has at least 30 left, and then there is a new one.
 func TestASVS9_2_1AssertionIsReused(t *testing.T) {
 	keys, clock := keysAt(middle)
-	told := asserting(t, keys, identity.Assertion{Algorithm: identity.ES256}) // whose signatures all differ
+	told := asserting(t, keys, identity.Assertion{Algorithm: signing.ES256}) // whose signatures all differ
 	s := &auth.Session{Name: "alice"}
 	first := tell(t, told, s, at(wiki))
 	for after, same := range map[time.Duration]bool{0: true, 29 * time.Second: true, 29999 * time.Millisecond: true, 30 * time.Second: false, -time.Second: false} {
@@ -185,7 +186,7 @@ func TestJW12SitesDoNotShareTokens(t *testing.T) {
 		want  [3]string // alg, iss, aud
 	}
 	var sites []site
-	for _, a := range identity.Algorithms {
+	for _, a := range signing.Algorithms {
 		for _, origin := range []string{wiki, mail} {
 			for _, portal := range []string{"", "https://auth.example.test"} {
 				v := visit.Visit{Origin: origin, Site: origin, Portal: portal}
@@ -222,7 +223,7 @@ func TestJW12SitesDoNotShareTokens(t *testing.T) {
 // More sites than a session keeps tokens for cost signatures and nothing else.
 func TestAssertionForManySites(t *testing.T) {
 	keys, _ := keysAt(middle)
-	s, told := &auth.Session{Name: "alice"}, asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA})
+	s, told := &auth.Session{Name: "alice"}, asserting(t, keys, identity.Assertion{Algorithm: signing.EdDSA})
 	for round := range 3 {
 		for i := range 20 {
 			origin := fmt.Sprintf("https://app%d.example.test", i)
@@ -241,8 +242,8 @@ func TestAssertionFailsClosed(t *testing.T) {
 		told *identity.Teller
 		v    visit.Visit
 	}{
-		"no keys":           {teller(t, identity.Defaults).With(identity.Assertion{Algorithm: identity.EdDSA}, func() (*identity.Keys, error) { return nil, broken }), at(wiki)},
-		"no audience":       {asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA}), at("")},
+		"no keys":           {teller(t, identity.Defaults).With(identity.Assertion{Algorithm: signing.EdDSA}, func() (*signing.Keys, error) { return nil, broken }), at(wiki)},
+		"no audience":       {asserting(t, keys, identity.Assertion{Algorithm: signing.EdDSA}), at("")},
 		"unknown algorithm": {asserting(t, keys, identity.Assertion{Algorithm: "none"}), at(wiki)},
 	} {
 		r := request(http.Header{"Nightlatch-Assertion": {"forged"}, "Remote-User": {"root"}})
@@ -261,7 +262,7 @@ func TestAssertionFailsClosed(t *testing.T) {
 // Where it cannot be made there is no answer.
 func TestAnswerHasTheAssertion(t *testing.T) {
 	keys, _ := keysAt(middle)
-	told, s, visitor := asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA}), &auth.Session{Name: "alice"}, http.Header{"Nightlatch-Assertion": {"forged"}}
+	told, s, visitor := asserting(t, keys, identity.Assertion{Algorithm: signing.EdDSA}), &auth.Session{Name: "alice"}, http.Header{"Nightlatch-Assertion": {"forged"}}
 	answer := http.Header{}
 	if err := told.Answer(answer, visitor, s, at(wiki)); err != nil {
 		t.Fatal(err)
@@ -306,7 +307,7 @@ func TestJW1JW2JW7TokensThatAreNotOurs(t *testing.T) {
 		}
 		return c.ValidateWithLeeway(jwt.Expected{Issuer: wiki + "/_nightlatch", AnyAudience: jwt.Audience{wiki}, Time: clock.now()}, 0)
 	}
-	for _, a := range identity.Algorithms {
+	for _, a := range signing.Algorithms {
 		clock.Time = middle
 		token := tell(t, asserting(t, keys, identity.Assertion{Algorithm: a}), &auth.Session{Name: "alice"}, at(wiki))
 		other := tell(t, asserting(t, keys, identity.Assertion{Algorithm: a}), &auth.Session{Name: "alice"}, at(mail))
@@ -402,7 +403,7 @@ func TestTellingIsCheapWhenWarm(t *testing.T) {
 	}
 	plain := count(teller(t, identity.Defaults))
 	for name, told := range map[string]*identity.Teller{
-		"the token": asserting(t, keys, identity.Assertion{Algorithm: identity.EdDSA}),
+		"the token": asserting(t, keys, identity.Assertion{Algorithm: signing.EdDSA}),
 		"pipes":     teller(t, preset(t, "jenkins")),
 	} {
 		if n := count(told); n > plain {

@@ -12,7 +12,7 @@
 // who may pass, and between requests it keeps nothing but texts with the session that they are made of.
 //
 // Read names.go for which headers are taken away and which are left alone, and why, presets.go for what well-known applications read,
-// assertion.go and keys.go for the token.
+// assertion.go for the token.
 package identity
 
 import (
@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -64,7 +65,7 @@ type headers [token + 1]string
 type Teller struct {
 	names     headers // canonical; empty: it is not sent
 	separator Separator
-	assertion *signing // nil: no token
+	assertion *signed // nil: no token
 	claims
 }
 
@@ -93,9 +94,9 @@ func New(c Config) (*Teller, error) {
 }
 
 // With returns a Teller that sends a signed token too. keys is asked on each request.
-func (t *Teller) With(a Assertion, keys func() (*Keys, error)) *Teller {
+func (t *Teller) With(a Assertion, keys func() (*signing.Keys, error)) *Teller {
 	with := *t
-	with.assertion, with.names[token] = &signing{a, keys}, AssertionHeader
+	with.assertion, with.names[token] = &signed{a, keys}, AssertionHeader
 	return &with
 }
 

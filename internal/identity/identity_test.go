@@ -16,6 +16,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -305,7 +306,7 @@ func BenchmarkTell(b *testing.B) {
 	plain := teller(b, identity.Defaults)
 	piped := teller(b, preset(b, "jenkins"))
 	keys, _ := keysAt(middle)
-	signed := asserting(b, keys, identity.Assertion{Algorithm: identity.EdDSA})
+	signed := asserting(b, keys, identity.Assertion{Algorithm: signing.EdDSA})
 	warm := &auth.Session{Name: alice.Name, FullName: alice.FullName, Email: alice.Email, GroupList: alice.GroupList}
 	for _, c := range []struct {
 		name    string
@@ -348,7 +349,7 @@ func ExampleTeller_Tell() {
 
 // BenchmarkSign is what a new token costs, twice a minute for each session and site that is busy.
 func BenchmarkSign(b *testing.B) {
-	for _, a := range identity.Algorithms {
+	for _, a := range signing.Algorithms {
 		b.Run(string(a), func(b *testing.B) {
 			keys, clock := keysAt(middle)
 			told, r, s := asserting(b, keys, identity.Assertion{Algorithm: a}), request(http.Header{}), &auth.Session{Name: "alice", Groups: []string{"admins", "staff"}}

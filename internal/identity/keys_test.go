@@ -5,18 +5,13 @@ package identity_test
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/elliptic"
-	"encoding/base64"
 	"encoding/json"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/signing"
 )
 
 // clock is moved by the test that made it.
@@ -32,13 +27,13 @@ var (
 	middle = turn.Add(-epoch / 2)
 )
 
-func keysAt(at time.Time) (*identity.Keys, *clock) {
+func keysAt(at time.Time) (*signing.Keys, *clock) {
 	c := &clock{at}
-	return identity.NewKeys(bytes.Repeat([]byte("k"), 32), c.now), c
+	return signing.NewKeys(bytes.Repeat([]byte("k"), 32), c.now), c
 }
 
 // set is what is published, by the names of the keys.
-func set(t testing.TB, keys *identity.Keys) map[string]jose.JSONWebKey {
+func set(t testing.TB, keys *signing.Keys) map[string]jose.JSONWebKey {
 	t.Helper()
 	body, err := keys.Set()
 	if err != nil {
@@ -59,9 +54,9 @@ func set(t testing.TB, keys *identity.Keys) map[string]jose.JSONWebKey {
 }
 
 // signedBy is the name of the key that signs now.
-func signedBy(t testing.TB, keys *identity.Keys, a identity.Algorithm) string {
+func signedBy(t testing.TB, keys *signing.Keys, a signing.Algorithm) string {
 	t.Helper()
-	token, err := keys.Sign(a, map[string]string{})
+	token, err := keys.Sign(a, signing.Assertion, map[string]string{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,128 +65,4 @@ func signedBy(t testing.TB, keys *identity.Keys, a identity.Algorithm) string {
 		t.Fatal(err)
 	}
 	return parsed.Signatures[0].Header.KeyID
-}
-
-// JW-11: public members only, and names that RFC 7638 gives.
-func TestJW11PublishedKeysArePublic(t *testing.T) {
-	keys, _ := keysAt(middle)
-	body, err := keys.Set()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var published struct {
-		Keys []map[string]string `json:"keys"`
-	}
-	if err := json.Unmarshal(body, &published); err != nil {
-		t.Fatal(err)
-	}
-	want := map[string][]string{
-		"EdDSA OKP": {"alg", "crv", "kid", "kty", "use", "x"},
-		"ES256 EC":  {"alg", "crv", "kid", "kty", "use", "x", "y"},
-	}
-	for _, k := range published.Keys {
-		kind := k["alg"] + " " + k["kty"]
-		if got := slices.Sorted(maps.Keys(k)); !slices.Equal(got, want[kind]) || k["use"] != "sig" {
-			t.Errorf("a key %s has %q, use %q; want %q, sig", kind, got, k["use"], want[kind])
-		}
-		delete(want, kind)
-	}
-	if len(want) > 0 {
-		t.Errorf("no key for %v in %s", want, body)
-	}
-	for name, k := range set(t, keys) {
-		sum, err := k.Thumbprint(crypto.SHA256)
-		if err != nil || name != base64.RawURLEncoding.EncodeToString(sum) || !k.IsPublic() {
-			t.Errorf("the key %q: thumbprint %x, %v, public %v", name, sum, err, k.IsPublic())
-		}
-	}
-}
-
-// JW-11: a verifier that keeps the set for five minutes, or asks once a day, knows each key before it signs, and a key is gone when no
-// token of it can live.
-func TestJW11KeysTurnWithOverlap(t *testing.T) {
-	for _, a := range identity.Algorithms {
-		keys, clock := keysAt(middle)
-		before := signedBy(t, keys, a)
-		clock.Time = turn
-		after := signedBy(t, keys, a)
-		if before == after {
-			t.Fatalf("%s: the same key in two epochs", a)
-		}
-		for _, c := range []struct {
-			at                  time.Duration // from the turn
-			signs, hasNo, hasIt string
-		}{
-			{-epoch, before, after, before},
-			{-24*time.Hour - time.Second, before, after, before},
-			{-24 * time.Hour, before, "", after},
-			{-time.Second, before, "", after},
-			{0, after, "", before},
-			{64 * time.Second, after, "", before},
-			{65 * time.Second, after, before, after},
-			{epoch - time.Second, after, before, after},
-		} {
-			clock.Time = turn.Add(c.at)
-			published := set(t, keys)
-			signs := signedBy(t, keys, a)
-			if _, has := published[signs]; signs != c.signs || !has {
-				t.Errorf("%s, %s from the turn: %s signs, published %v; want %s", a, c.at, signs, has, c.signs)
-			}
-			if _, has := published[c.hasIt]; !has {
-				t.Errorf("%s, %s from the turn: %s is not published", a, c.at, c.hasIt)
-			}
-			if _, has := published[c.hasNo]; has {
-				t.Errorf("%s, %s from the turn: %s is published", a, c.at, c.hasNo)
-			}
-		}
-		// A clock that is set back signs with the key of that time, which is published again.
-		clock.Time = middle
-		if _, has := set(t, keys)[before]; !has || signedBy(t, keys, a) != before {
-			t.Errorf("%s: after the clock was set back the key is not that of its epoch", a)
-		}
-	}
-}
-
-// After a restart, and on another machine with the same master key, the keys are the same; with another, all are others.
-func TestKeysComeFromTheSecret(t *testing.T) {
-	keys, _ := keysAt(middle)
-	again, _ := keysAt(middle)
-	other := identity.NewKeys(bytes.Repeat([]byte("o"), 32), func() time.Time { return middle })
-	for name := range set(t, keys) {
-		if _, has := set(t, again)[name]; !has {
-			t.Errorf("%s is gone", name)
-		}
-		if _, has := set(t, other)[name]; has {
-			t.Errorf("%s comes from another secret too", name)
-		}
-	}
-	// These names must never change for this secret: after an upgrade the tokens of a moment ago would not be good any more.
-	for a, want := range map[identity.Algorithm]string{identity.EdDSA: "Xa3VI6SIh_MDvGyDDq3x-CiNqdO9rvmaKJPsYdiaGAc", identity.ES256: "sFx1ecGZ7tJcJrQGq-P6KfnzD0xdMt-yPU1wgw47cAQ"} {
-		if got := signedBy(t, keys, a); got != want {
-			t.Errorf("%s: the key is %s, want %s", a, got, want)
-		}
-	}
-}
-
-// FIPS 186-5 appendix A.2.2: a candidate that is zero, or not below the order of the group, is thrown away and not reduced.
-func TestScalarsOutOfRangeAreThrownAway(t *testing.T) {
-	order := elliptic.P256().Params().N.FillBytes(make([]byte, 32))
-	one := make([]byte, 32)
-	one[31] = 1
-	candidates := [][]byte{make([]byte, 32), order, bytes.Repeat([]byte{0xff}, 32), one}
-	asked := 0
-	key := identity.Scalar(func(try int) []byte { asked++; return candidates[try] })
-	got, err := key.Bytes()
-	if err != nil || !bytes.Equal(got, one) || asked != 4 {
-		t.Errorf("got %x, %v after %d candidates; want %x after 4", got, err, asked, one)
-	}
-}
-
-func TestSignRefusesAnUnknownAlgorithm(t *testing.T) {
-	keys, _ := keysAt(middle)
-	for _, a := range []identity.Algorithm{"", "none", "HS256", "RS256", "eddsa"} {
-		if token, err := keys.Sign(a, map[string]string{}); err == nil || token != "" {
-			t.Errorf("%q: got %q, want an error", a, token)
-		}
-	}
 }

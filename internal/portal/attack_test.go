@@ -22,9 +22,9 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
-	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/otp"
 	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
@@ -40,8 +40,8 @@ func newDesk(t testing.TB) *desk {
 	d := &desk{Bench: authtest.New(t)}
 	d.Host = "app.example.test" // that ask asks for
 	var err error
-	keys := identity.NewKeys(make([]byte, 32), d.Clock.Now)
-	if d.Portal, err = New(Config{Service: func() (*auth.Service, error) { return d.Bench.Service, nil }, Keys: func() (*identity.Keys, error) { return keys, nil }, Brand: web.Brand{Name: "Example"}}); err != nil {
+	keys := signing.NewKeys(make([]byte, 32), d.Clock.Now)
+	if d.Portal, err = New(Config{Service: func() (*auth.Service, error) { return d.Bench.Service, nil }, Keys: func() (*signing.Keys, error) { return keys, nil }, Brand: web.Brand{Name: "Example"}}); err != nil {
 		t.Fatal(err)
 	}
 	return d

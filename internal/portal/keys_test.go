@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
-	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -90,7 +90,7 @@ func TestOneSpellingWithADot(t *testing.T) {
 
 func TestKeysAreNotToBeHad(t *testing.T) {
 	service := func() (*auth.Service, error) { return nil, errors.New("down") }
-	for name, keys := range map[string]func() (*identity.Keys, error){"none": nil, "down": func() (*identity.Keys, error) { return nil, errors.New("down") }} {
+	for name, keys := range map[string]func() (*signing.Keys, error){"none": nil, "down": func() (*signing.Keys, error) { return nil, errors.New("down") }} {
 		p, err := New(Config{Service: service, Keys: keys})
 		if err != nil {
 			t.Fatal(err)

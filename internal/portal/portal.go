@@ -20,25 +20,25 @@ import (
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
-	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
 
 // Config is what a Portal stands on.
 type Config struct {
-	Service func() (*auth.Service, error)  // asked on each request; an error is answered with 503
-	Keys    func() (*identity.Keys, error) // of what is signed for applications; nil: none. An error is answered with 503
-	Brand   web.Brand                      // what the pages show
-	Central *Central                       // where people sign in for other sites too; nil: nowhere
-	Create  bool                           // whom a handler in front vouches for gets an account, if there is none of the name
-	Log     *slog.Logger                   // nil: nothing is logged
+	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
+	Keys    func() (*signing.Keys, error) // of what is signed for applications; nil: none. An error is answered with 503
+	Brand   web.Brand                     // what the pages show
+	Central *Central                      // where people sign in for other sites too; nil: nowhere
+	Create  bool                          // whom a handler in front vouches for gets an account, if there is none of the name
+	Log     *slog.Logger                  // nil: nothing is logged
 }
 
 // Portal answers everything under visit.Prefix. It is safe for concurrent use.
 type Portal struct {
 	service func() (*auth.Service, error)
-	keys    func() (*identity.Keys, error)
+	keys    func() (*signing.Keys, error)
 	brand   web.Brand
 	central *Central
 	create  bool
@@ -60,7 +60,7 @@ func New(cfg Config) (*Portal, error) {
 		away: page.then(toPortal),
 	}
 	if p.keys == nil {
-		p.keys = func() (*identity.Keys, error) { return nil, errors.New("there are none") }
+		p.keys = func() (*signing.Keys, error) { return nil, errors.New("there are none") }
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

@@ -17,6 +17,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -24,14 +25,14 @@ import (
 func TestNoTokenNoRequest(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
-	keys := identity.NewKeys(make([]byte, 32), b.Clock.Now)
+	keys := signing.NewKeys(make([]byte, 32), b.Clock.Now)
 	var down error
 	var log bytes.Buffer
 	site, err := server.NewSite(server.SiteConfig{
 		Service:   func() (*auth.Service, error) { return b.Service, nil },
-		Keys:      func() (*identity.Keys, error) { return keys, down },
+		Keys:      func() (*signing.Keys, error) { return keys, down },
 		Headers:   identity.Defaults,
-		Assertion: &identity.Assertion{Algorithm: identity.EdDSA},
+		Assertion: &identity.Assertion{Algorithm: signing.EdDSA},
 		Now:       b.Clock.Now,
 		Log:       slog.New(slog.NewTextHandler(&log, nil)),
 		Rules:     []gate.Rule{{Action: gate.Skip, Text: "skip", Match: func(r *http.Request) (bool, error) { return r.URL.Path == "/skip", nil }}},
@@ -83,12 +84,12 @@ func TestNoTokenNoRequest(t *testing.T) {
 func TestNoTokenNoYes(t *testing.T) {
 	b := authtest.New(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
-	keys := identity.NewKeys(make([]byte, 32), b.Clock.Now)
+	keys := signing.NewKeys(make([]byte, 32), b.Clock.Now)
 	served, err := server.NewServed(server.SiteConfig{
 		Service:   func() (*auth.Service, error) { return b.Service, nil },
-		Keys:      func() (*identity.Keys, error) { return keys, nil },
+		Keys:      func() (*signing.Keys, error) { return keys, nil },
 		Headers:   identity.Defaults,
-		Assertion: &identity.Assertion{Algorithm: identity.EdDSA},
+		Assertion: &identity.Assertion{Algorithm: signing.EdDSA},
 		Now:       b.Clock.Now,
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
-	"github.com/nightlatch/nightlatch/internal/identity"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/store"
 	"github.com/nightlatch/nightlatch/internal/store/badgerstore"
 )
@@ -45,7 +45,7 @@ type Options struct {
 type Core struct {
 	store   store.Store
 	service *auth.Service
-	keys    *identity.Keys
+	keys    *signing.Keys
 }
 
 // Open opens a data directory. The error wraps store.ErrLocked when another process holds it, and is one sentence for an operator.
@@ -92,14 +92,14 @@ func openOn(ctx context.Context, raw store.Store, o Options) (*Core, error) {
 	if now == nil {
 		now = time.Now
 	}
-	return &Core{store: sealed, service: service, keys: identity.NewKeys(subkey(master, "assertion"), now)}, nil
+	return &Core{store: sealed, service: service, keys: signing.NewKeys(subkey(master, "assertion"), now)}, nil
 }
 
 // Service is the way to everything in the data directory. It answers with errors, never with a panic, once the Core is closed.
 func (c *Core) Service() *auth.Service { return c.service }
 
 // Keys sign what the application is told. They come from the master key, so they are the same after a restart.
-func (c *Core) Keys() *identity.Keys { return c.keys }
+func (c *Core) Keys() *signing.Keys { return c.keys }
 
 // Close saves what is in memory and gives up the directory.
 func (c *Core) Close() error {

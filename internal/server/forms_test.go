@@ -26,6 +26,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/server"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
@@ -530,9 +531,9 @@ func TestKeptFormSurvivesTheStore(t *testing.T) {
 			}
 			return s.bench.Service, nil
 		}
-		c.Assertion = &identity.Assertion{Algorithm: identity.EdDSA, Audience: "shop"}
-		keys := identity.NewKeys(make([]byte, 32), c.Now)
-		c.Keys = func() (*identity.Keys, error) { return keys, mute }
+		c.Assertion = &identity.Assertion{Algorithm: signing.EdDSA, Audience: "shop"}
+		keys := signing.NewKeys(make([]byte, 32), c.Now)
+		c.Keys = func() (*signing.Keys, error) { return keys, mute }
 	})
 	alice := s.bench.Enroll(t, auth.NewUser{Name: "alice"})
 	sealed := s.keep(anOrder())

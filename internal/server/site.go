@@ -16,14 +16,15 @@ import (
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/portal"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
 
 // SiteConfig is what one configuration says of one site.
 type SiteConfig struct {
-	Service   func() (*auth.Service, error)  // an error is answered with 503
-	Keys      func() (*identity.Keys, error) // the same; nil: there are none, and no Assertion
+	Service   func() (*auth.Service, error) // an error is answered with 503
+	Keys      func() (*signing.Keys, error) // the same; nil: there are none, and no Assertion
 	Rules     []gate.Rule
 	Headers   identity.Config
 	Assertion *identity.Assertion // nil: the application gets no signed token

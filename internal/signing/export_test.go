@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Nightlatch authors
 // SPDX-License-Identifier: Apache-2.0
 
-package identity
+package signing
 
 // Scalar is how a key of P-256 is found among candidates.
 var Scalar = scalar

@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The Nightlatch authors
 // SPDX-License-Identifier: Apache-2.0
 
-package identity
+// Package signing holds the keys with which we sign what others check: the token that tells an application who somebody is, and the access
+// token of a program. It signs, publishes the public keys and reads back what it has signed. What a token says is for others to decide.
+package signing
 
 import (
 	"crypto"
@@ -14,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +31,14 @@ const (
 	ES256 Algorithm = "ES256" // ECDSA on P-256, for verifiers that do not know Ed25519
 )
 
+// Type says what a token is for, in its header, so that one kind is never taken for another (RFC 8725 §3.11).
+type Type string
+
+const (
+	Assertion   Type = "JWT"    // tells one application who is there, see package identity
+	AccessToken Type = "at+jwt" // opens the gate for a program, see package auth (RFC 9068 §2.1)
+)
+
 // Algorithms are all of them. The keys of all are published, whichever a site signs with.
 var Algorithms = []Algorithm{EdDSA, ES256}
 
@@ -40,7 +51,7 @@ const (
 )
 
 // MaxTokenLife is how long any token that is signed with Keys may live.
-const MaxTokenLife = time.Minute
+const MaxTokenLife = 5 * time.Minute
 
 // Keys sign tokens and publish the public keys to check them by. They are derived from one secret by algorithm and epoch, so there is
 // nothing to store, back up or lose, and a token of before a restart is good after it (docs/decisions/2026-11-22-assertion-keys.md). They
@@ -48,8 +59,15 @@ const MaxTokenLife = time.Minute
 type Keys struct {
 	secret  []byte
 	now     func() time.Time
-	signers map[Algorithm]*atomic.Pointer[signer] // of the moment; the map never changes
+	signers map[use]*atomic.Pointer[signer] // of the moment; the map never changes
 	set     atomic.Pointer[keySet]
+	readers atomic.Pointer[readers]
+}
+
+// use is what a signer is for.
+type use struct {
+	algorithm Algorithm
+	kind      Type
 }
 
 type signer struct {
@@ -65,21 +83,22 @@ type keySet struct {
 
 // NewKeys makes Keys from a secret of 32 bytes that is used for nothing else.
 func NewKeys(secret []byte, now func() time.Time) *Keys {
-	k := &Keys{secret: secret, now: now, signers: make(map[Algorithm]*atomic.Pointer[signer])}
+	k := &Keys{secret: secret, now: now, signers: make(map[use]*atomic.Pointer[signer])}
 	for _, a := range Algorithms {
-		k.signers[a] = new(atomic.Pointer[signer])
+		k.signers[use{a, Assertion}] = new(atomic.Pointer[signer])
 	}
+	k.signers[use{EdDSA, AccessToken}] = new(atomic.Pointer[signer])
 	return k
 }
 
 // Sign returns a token in the compact form of RFC 7515. Its claims are encoded as JSON; they must say when it ends, at most MaxTokenLife
 // from now, or the key that checks it may be gone before.
-func (k *Keys) Sign(a Algorithm, claims any) (string, error) {
+func (k *Keys) Sign(a Algorithm, kind Type, claims any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encoding the claims of a token: %w", err)
 	}
-	s, err := k.signer(a)
+	s, err := k.signer(use{a, kind})
 	if err != nil {
 		return "", fmt.Errorf("preparing the %s key: %w", a, err)
 	}
@@ -91,20 +110,21 @@ func (k *Keys) Sign(a Algorithm, claims any) (string, error) {
 }
 
 // signer returns that of the current epoch. Two that are made at the same time are the same.
-func (k *Keys) signer(a Algorithm) (jose.Signer, error) {
-	kept, known := k.signers[a]
+func (k *Keys) signer(of use) (jose.Signer, error) {
+	kept, known := k.signers[of]
 	if !known {
-		return nil, errors.New("no such algorithm")
+		return nil, errors.New("no such algorithm for this type")
 	}
 	epoch := epochOf(k.now())
 	if s := kept.Load(); s != nil && s.epoch == epoch {
 		return s.sign, nil
 	}
-	key, err := k.derive(a, epoch)
+	key, err := k.derive(of.algorithm, epoch)
 	if err != nil {
 		return nil, err
 	}
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(a), Key: key}, new(jose.SignerOptions).WithType("JWT"))
+	options := new(jose.SignerOptions).WithType(jose.ContentType(of.kind))
+	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(of.algorithm), Key: key}, options)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +180,7 @@ func (k *Keys) derive(a Algorithm, epoch int64) (jose.JSONWebKey, error) {
 	seed := func(try int) []byte {
 		b, err := hkdf.Key(sha256.New, k.secret, nil, fmt.Sprintf("%s epoch %d try %d", a, epoch, try), 32)
 		if err != nil {
-			panic("identity: HKDF of a constant length failed: " + err.Error())
+			panic("signing: HKDF of a constant length failed: " + err.Error())
 		}
 		return b
 	}
@@ -186,4 +206,98 @@ func scalar(candidate func(try int) []byte) *ecdsa.PrivateKey {
 			return key
 		}
 	}
+}
+
+// Now is the time by which the keys sign.
+func (k *Keys) Now() time.Time { return k.now() }
+
+// readers are the keys that access tokens may be signed with at a time, by the first segment of the token, and between which times that
+// is so.
+type readers struct {
+	by          map[string]jose.JSONWebKey
+	from, until time.Time
+}
+
+// maxToken bounds an access token in bytes.
+const maxToken = 2 << 10
+
+// ErrNotOurs says that a token is none that we have signed, or that its key is retired, and so the token over.
+var ErrNotOurs = errors.New("the token is not signed with a key of the moment")
+
+// MadeAccessToken tells whether a token begins as every access token of ours does. Only Verify says that it is one. The first segment must be
+// the very bytes that Sign writes, so a header with another algorithm, type or key, or with a key inside, is none (JW-1 to JW-5). It neither
+// blocks nor allocates but once in an epoch.
+func (k *Keys) MadeAccessToken(token string) bool {
+	r, err := k.reading()
+	if err != nil {
+		return false
+	}
+	_, is := r.by[header(token)]
+	return is
+}
+
+// VerifyAccessToken returns the claims of an access token as they were given to Sign. It looks at the signature alone: whether the token is
+// for the caller, and still good, is for the caller to judge. Errors are ErrNotOurs, and what keeps the keys from being made.
+func (k *Keys) VerifyAccessToken(token string) (claims []byte, err error) {
+	r, err := k.reading()
+	if err != nil {
+		return nil, err
+	}
+	key, is := r.by[header(token)]
+	if !is || len(token) > maxToken || !strictlyEncoded(token) {
+		return nil, ErrNotOurs
+	}
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.EdDSA})
+	if err != nil {
+		return nil, ErrNotOurs
+	}
+	if claims, err = signed.Verify(key); err != nil {
+		return nil, ErrNotOurs
+	}
+	return claims, nil
+}
+
+// header is the first segment of a token, empty where it has none.
+func header(token string) string {
+	first, _, dotted := strings.Cut(token, ".")
+	if !dotted {
+		return ""
+	}
+	return first
+}
+
+// strictlyEncoded refuses the other spellings that base64 has for the same bytes, line ends among them: one token is one string.
+func strictlyEncoded(token string) bool {
+	if strings.ContainsAny(token, "\r\n") {
+		return false
+	}
+	for segment := range strings.SplitSeq(token, ".") {
+		if _, err := base64.RawURLEncoding.Strict().DecodeString(segment); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// reading finds the keys of the moment: those that are published.
+func (k *Keys) reading() (*readers, error) {
+	now := k.now()
+	if r := k.readers.Load(); r != nil && !now.Before(r.from) && now.Before(r.until) {
+		return r, nil
+	}
+	epochs, from, until := published(now)
+	r := &readers{make(map[string]jose.JSONWebKey), from, until}
+	for _, epoch := range epochs {
+		key, err := k.derive(EdDSA, epoch)
+		if err != nil {
+			return nil, fmt.Errorf("preparing the key of access tokens: %w", err)
+		}
+		head, err := json.Marshal(map[string]string{"alg": string(EdDSA), "kid": key.KeyID, "typ": string(AccessToken)})
+		if err != nil {
+			return nil, fmt.Errorf("preparing the header of access tokens: %w", err)
+		}
+		r.by[base64.RawURLEncoding.EncodeToString(head)] = key.Public()
+	}
+	k.readers.Store(r)
+	return r, nil
 }
