@@ -19,10 +19,14 @@ type account struct {
 	factors factors
 }
 
-// ownSession is the session with which a person acts on their account. One that was handed over is none: what opens a single application
+// ownSession is the session with which a person acts on their account, by a cookie value or an access token. One that was handed over is none: what opens a single application
 // must not change what guards all of them.
 func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Session, error) {
-	x, err := s.Session(ctx, c.asker(), value)
+	open := s.Session
+	if isAccessToken(value) {
+		open = s.accessToken
+	}
+	x, err := open(ctx, c.asker(), value)
 	if err == nil && x.Handed {
 		err = errNotSignedIn
 	}
@@ -75,9 +79,11 @@ func (s *Service) onAccount(ctx context.Context, c Client, session string, need 
 	})
 }
 
-// mayChange tells whether a session has proven enough for an act on its account, and counts the act.
+// mayChange tells whether a session has proven enough for an act on its account, and counts the act. Through the API, what was typed on our
+// pages is not fresh: a script that slipped into the application shares our origin and the cookie, and would make use of the minutes in
+// which a person is about to change something (CS-12). It has to ask for the proofs itself.
 func (t *tx) mayChange(a *account, need Requirement) error {
-	if need.missing(a.session.Proofs, a.factors.enrolled(), t.now) != (missing{}) {
+	if need.missing(a.session.Proofs, a.factors.enrolled(), t.now) != (missing{}) || need.MaxAge > 0 && t.client.API && !a.session.API {
 		return fail(StepUpNeeded)
 	}
 	_, err := t.reserve([]limit{accountLimit(a.session.ID)})
@@ -85,7 +91,9 @@ func (t *tx) mayChange(a *account, need Requirement) error {
 }
 
 // InSudo tells whether a session may change what guards its account, or has to prove more before.
-func (s *Service) InSudo(x *Session) bool { return Sudo.Judge(x, s.now()) == Pass }
+func (s *Service) InSudo(c Client, x *Session) bool {
+	return Sudo.Judge(x, s.now()) == Pass && (x.API || !c.API)
+}
 
 // Complete tells whether a session has proven what its account has: the least for any page about it.
 func (s *Service) Complete(x *Session) bool { return complete.Judge(x, s.now()) == Pass }
@@ -234,7 +242,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, pl
 	if err != nil {
 		return Progress{}, err
 	}
-	if Sudo.Judge(x, s.now()) != Pass {
+	if !s.InSudo(c, x) {
 		return Progress{}, fail(StepUpNeeded)
 	}
 	if err := s.checkPassword(c, plain, x.Name, x.Email); err != nil {
@@ -265,7 +273,7 @@ func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, pl
 			return p, err
 		}
 		p.Step, p.Done = StepDone, EventPasswordChanged
-		err = t.renew(&a.session, &p)
+		err = t.renew(a.user, &a.session, &p)
 		return p, err
 	})
 }

@@ -74,7 +74,7 @@ func TestASVS7_5_1MF12MF13ChangesNeedFreshProofs(t *testing.T) {
 		}
 	}
 	b.Clock.Move(oldest.Add(auth.SudoAge).Sub(b.Clock.Now()))
-	if b.InSudo(s) {
+	if b.InSudo(auth.Client{}, s) {
 		t.Error("in sudo mode after ten minutes")
 	}
 	before := b.Records(t, "")
@@ -88,7 +88,7 @@ func TestASVS7_5_1MF12MF13ChangesNeedFreshProofs(t *testing.T) {
 		t.Errorf("refused acts changed the store or told %v", types(b.Events[told:]))
 	}
 	b.Clock.Move(-time.Second)
-	if !b.InSudo(s) {
+	if !b.InSudo(auth.Client{}, s) {
 		t.Error("not in sudo mode a second before")
 	}
 	if err := b.RenameFactor(bg, alice.Client(), alice.Session, detail.Factors[0].ID, "phone"); err != nil {
@@ -124,7 +124,7 @@ func TestMF1MF13HalfASessionChangesNothing(t *testing.T) {
 			t.Errorf("%s with a password alone: %v, want that more is needed", name, err)
 		}
 	}
-	if s, err := b.Session(bg, auth.Asker{}, alice.Session); err != nil || b.InSudo(s) || b.Complete(s) {
+	if s, err := b.Session(bg, auth.Asker{}, alice.Session); err != nil || b.InSudo(auth.Client{}, s) || b.Complete(s) {
 		t.Errorf("the session counts as complete: %v", err)
 	}
 }
@@ -163,13 +163,13 @@ func TestSudoTakesBothKinds(t *testing.T) {
 			wantSession(t, b, alice.Session, false, "ASVS 7.2.4: the ticket from before")
 			alice.Keep(pr)
 			s, err := b.Session(bg, auth.Asker{}, alice.Session)
-			if err != nil || !b.InSudo(s) {
+			if err != nil || !b.InSudo(auth.Client{}, s) {
 				t.Fatalf("not in sudo mode: %v", err)
 			}
 			if !slices.ContainsFunc(s.Proofs, func(p auth.Proof) bool { return p.Method == m && p.At.Equal(b.Clock.Now()) }) {
 				t.Errorf("the methods are recorded, got %v", s.Proofs)
 			}
-			if o, err := b.Session(bg, auth.Asker{}, beside.Session); err != nil || b.InSudo(o) {
+			if o, err := b.Session(bg, auth.Asker{}, beside.Session); err != nil || b.InSudo(auth.Client{}, o) {
 				t.Errorf("MF-15: another session of the same person is in sudo mode too: %v", err)
 			}
 			wantKind(t, b.RenameFactor(bg, beside.Client(), beside.Session, beside.Account(t).Factors[0].ID, "x"), auth.StepUpNeeded, "MF-15: in another session")

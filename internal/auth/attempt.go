@@ -5,6 +5,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -28,11 +29,15 @@ const (
 type Progress struct {
 	Step      Step
 	Attempt   string    // value for the attempt cookie: a new one replaces the old; empty once done
-	Session   string    // value for the session cookie; set at StepDone, unless the session at hand already sufficed
+	ID        string    // with Attempt, through the API and on an own account: names the attempt, opens nothing, see Client.Session
+	Session   string    // value for the session cookie; set at StepDone, unless the session at hand already sufficed, or has Tokens
+	SessionID string    // at StepDone: the session that was made or has proven more
+	Tokens    *Tokens   // in place of Session, of a session that is a program's
 	Expires   time.Time // with Session: when the cookie may go; zero: with the browser
 	ReturnTo  string    // where the person wanted to go, as given at the start; check it when used
 	UsedCode  bool      // a backup code was just used …
 	CodesLeft int       // … and this many are left
+	Codes     []string  // through the API: backup codes that were just made, formatted. They are shown nowhere else
 	Done      string    // at StepDone: the act on an own account that this was the end of, by the name of its event; empty: a sign-in or a step-up
 
 	Browser        string    // value for the browser cookie, to be kept for BrowserLife; empty: leave it as it is
@@ -87,6 +92,7 @@ type PendingView struct {
 
 const (
 	attemptLife = 10 * time.Minute
+	apiLife     = 5 * time.Minute // of an attempt through the API: no person has to find a telephone between two pages
 	// enrollAge is how fresh the password must be to bind a first authenticator in a running session: a browser left open must not
 	// be enough.
 	enrollAge  = 10 * time.Minute
@@ -102,6 +108,8 @@ const (
 type attempt struct {
 	UserID     string      `json:"user_id"`
 	Place      string      `json:"place,omitempty"`      // the host at which it was begun, and where alone it goes on
+	API        bool        `json:"api,omitempty"`        // it was begun through the API, and goes on there alone
+	Tokens     bool        `json:"tokens,omitempty"`     // the session gets Tokens
 	Session    string      `json:"session,omitempty"`    // id of the session that proves more; empty for a sign-in
 	Generation int         `json:"generation,omitempty"` // of the password it was begun with
 	Waits      Step        `json:"waits"`                // the step it was stored at
@@ -153,7 +161,16 @@ func (a *attempt) prove(m Method, now time.Time) {
 	a.Proofs = append(a.Proofs, Proof{Method: m, At: now.UTC()})
 }
 
-func attemptKey(ticket []byte) string { return "attempt/" + digest(ticket) }
+func attemptKey(ticket []byte) string { return attemptPrefix + digest(ticket) }
+
+const attemptPrefix = "attempt/"
+
+func (a *attempt) life() time.Duration {
+	if a.API {
+		return apiLife
+	}
+	return attemptLife
+}
 
 // begin stores a new attempt, or finishes at once when nothing is missing. Where a handler in front vouches for the person, no password
 // is asked for.
@@ -168,14 +185,19 @@ func (t *tx) begin(u *userRecord, a attempt) (Progress, error) {
 	if t.client.Vouched != "" && a.Need.missing(a.Proofs, f.enrolled(), t.now).Password {
 		a.prove(Vouched, t.now)
 	}
-	a.UserID, a.Place, a.Generation, a.Expires = u.ID, t.client.Host, u.Generation, t.now.Add(attemptLife)
+	a.UserID, a.Place, a.Generation, a.API = u.ID, t.client.Host, u.Generation, t.client.API
+	a.Expires = t.now.Add(a.life())
 	return t.proceed(u, &f, &a)
 }
 
 // proceed does what next says: it makes the session, or stores the attempt under a new ticket. The caller has removed the old one, so a
 // ticket is good for one step.
 func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
-	p := Progress{Step: a.next(f, t.now), ReturnTo: a.ReturnTo, UsedCode: a.UsedCode, CodesLeft: f.codesLeft()}
+	p := Progress{ReturnTo: a.ReturnTo, UsedCode: a.UsedCode, CodesLeft: f.codesLeft()}
+	if a.API {
+		p.Codes, a.Codes = a.Codes, nil // a program has them with the answer, and nobody to ask whether they are saved
+	}
+	p.Step = a.next(f, t.now)
 	if p.Step == StepDone {
 		p.Done = a.Act
 		err := t.finish(u, f, a, &p)
@@ -190,6 +212,9 @@ func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
 	}
 	ticket := randomBytes(secretSize)
 	p.Attempt = t.s.keys.seal(useAttempt, ticket)
+	if a.API && a.Session != "" {
+		p.ID = digest(ticket)
+	}
 	return p, put(t, attemptKey(ticket), a, a.Expires)
 }
 
@@ -223,18 +248,21 @@ type held struct {
 
 // openAttempt reads the attempt behind a cookie value. Whatever is wrong with it is the same AttemptGone.
 func (s *Service) openAttempt(t store.Tx, c *Client, value string, now time.Time) (*held, error) {
-	ticket, ok := s.keys.open(useAttempt, value, secretSize)
+	digest, named, ok := s.keys.attempt(c, value)
 	if !ok {
 		return nil, fail(AttemptGone)
 	}
-	h := &held{key: attemptKey(ticket)}
+	h := &held{key: attemptPrefix + digest}
 	var found bool
 	var err error
 	if h.attempt, found, err = get[attempt](t, h.key); err != nil {
 		return nil, err
 	}
-	if !found || !now.Before(h.attempt.Expires) || !s.opens(h.attempt.Place, c.Host) {
+	if !found || !now.Before(h.attempt.Expires) || !s.opens(h.attempt.Place, c.Host) || h.attempt.API != c.API {
 		return nil, fail(AttemptGone)
+	}
+	if h.attempt.API && h.attempt.Session != c.Session && (named || h.attempt.Session != "") {
+		return nil, fail(AttemptGone) // through the API, what is begun with a session goes on with that session alone
 	}
 	if h.user, found, err = userByID(t, h.attempt.UserID); err != nil {
 		return nil, err
@@ -262,6 +290,16 @@ func (s *Service) openAttempt(t store.Tx, c *Client, value string, now time.Time
 		return nil, fail(AttemptGone) // it waited for a factor that has been removed meanwhile
 	}
 	return h, nil
+}
+
+// attempt is the digest of the ticket of an attempt, under which it is stored. With a session the value may be Progress.ID, which is that
+// digest and only names the attempt: it stands in addresses, and opens nothing without the session.
+func (k *keys) attempt(c *Client, value string) (sum string, named, ok bool) {
+	if c.API && c.Session != "" && len(value) == sha256.Size*2 {
+		return value, true, true
+	}
+	ticket, ok := k.open(useAttempt, value, secretSize)
+	return digest(ticket), false, ok
 }
 
 // openAttempt is Service.openAttempt for a writing act, which demands a step.
@@ -355,6 +393,9 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 			return p, err
 		}
 		a := attempt{Session: x.ID, Need: need, Proofs: o.session.Proofs, ReturnTo: returnTo}
+		if c.API {
+			a.Proofs = nil // a program asks in order to have what it sends looked at
+		}
 		if need.Level == LevelTwoFactor && !o.factors.enrolled() {
 			if o.user.LinkNeeded {
 				return p, fail(LinkNeeded)

@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -199,7 +200,7 @@ func TestBF16MF20NothingAboutFactorsBeforeThePassword(t *testing.T) {
 	b.Enroll(t, auth.NewUser{Name: "alice"})
 	p, err := b.SignIn(t.Context(), authtest.Client, auth.Credentials{Name: "alice", Password: "wrong"})
 	wantKind(t, err, auth.WrongCredentials, "a wrong password")
-	if p != (auth.Progress{}) {
+	if !reflect.DeepEqual(p, auth.Progress{}) {
 		t.Errorf("a wrong password tells %+v", p)
 	}
 }

@@ -216,7 +216,7 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 			return p, err
 		}
 		h.attempt.Pending, h.attempt.Sent = nil, nil
-		h.attempt.Codes, h.attempt.Expires = codes, t.now.Add(attemptLife)
+		h.attempt.Codes, h.attempt.Expires = codes, t.now.Add(h.attempt.life())
 		return t.acceptCode(h, try)
 	})
 }

@@ -54,6 +54,7 @@ const (
 	EventTrusted           = "browser_trusted" // the person asked not to be asked for a code here
 	EventTrustEnded        = "browser_trust_ended"
 	EventTrustCopied       = "browser_trust_copied" // a ticket came a second time
+	EventTokenCopied       = "refresh_token_copied" // a refresh token came a second time, and the session ended
 	EventUserAdded         = "user_added"
 	EventUserDisabled      = "user_disabled"
 	EventUserEnabled       = "user_enabled"

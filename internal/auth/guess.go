@@ -230,6 +230,9 @@ func (t *tx) vouchLimit(name string, owner *userRecord) (limit, error) {
 	return leaking(key, leakTries, leakEvery), nil
 }
 
+// refreshLimit bounds how often a program asks for new tokens: each time is a write.
+func refreshLimit(sessionID string) limit { return leaking("refresh/"+sessionID, leakTries, leakEvery) }
+
 // formLimit bounds how many kept forms go on in a session: that each did is a record too.
 func formLimit(sessionID string) limit { return leaking("form/"+sessionID, leakTries, leakEvery) }
 

@@ -16,6 +16,8 @@ type Credentials struct {
 	Name, Password string
 	Remember       bool   // "keep me signed in"
 	ReturnTo       string // kept as given
+	Level          Level  // what is asked for at the least; zero: LevelPassword. With LevelTwoFactor whoever has no factor enrolls one on the way
+	Tokens         bool   // the session is for a program and gets Tokens in place of a ticket
 }
 
 // SignIn takes a name and a password and begins an attempt, or makes a session when the person has no second factor. An unknown name,
@@ -49,13 +51,15 @@ func (s *Service) SignIn(ctx context.Context, c Client, in Credentials) (p Progr
 				return p, err
 			}
 		}
-		return t.enter(owner, attempt{Proofs: []Proof{{Password, t.now.UTC()}}, Remember: in.Remember, ReturnTo: in.ReturnTo})
+		return t.enter(owner, attempt{
+			Need: Requirement{Level: in.Level}, Proofs: []Proof{{Password, t.now.UTC()}}, Remember: in.Remember, ReturnTo: in.ReturnTo, Tokens: in.Tokens,
+		})
 	})
 }
 
 // enter begins a sign-in of which the first factor is proven. A trusted browser stands in for the second.
 func (t *tx) enter(owner *userRecord, a attempt) (p Progress, err error) {
-	a.Need = Requirement{Level: LevelPassword}
+	a.Need.Level = max(a.Need.Level, LevelPassword)
 	f, err := loadFactors(t, owner.ID)
 	if err != nil {
 		return p, err

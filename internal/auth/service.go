@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/signing"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
@@ -28,6 +29,9 @@ type Client struct {
 	Origin   string     // of the site as it is configured, such as https://app.example.com; empty: not known. Links in mail lead there
 	Host     string     // that was asked for: lower case, no port, no final dot. A session that is made works there and nowhere else
 	Domain   string     // the parent domain all hosts of which are to share the session; empty: none
+	Home     string     // the origin of the site where people sign in for the one that was asked for; access tokens are of it
+	API      bool       // a program asks, through the API: what it begins goes on there alone
+	Session  string     // with API: the id of the session that the request is authenticated by; empty: none
 }
 
 // Settings are the parts of the configuration that a reload may change.
@@ -71,6 +75,7 @@ type Config struct {
 	Key    []byte           // 32 bytes; every ticket and index key is derived from it
 	Now    Clock            // nil: time.Now
 	Hasher *password.Hasher // nil: one with as many slots as processors
+	Sign   *signing.Keys    // of access tokens; nil: such as come from Key
 	Log    *slog.Logger     // for what happens between requests
 }
 
@@ -96,6 +101,7 @@ type Service struct {
 type core struct {
 	store  store.Store
 	keys   keys
+	sign   *signing.Keys
 	now    Clock
 	hasher *password.Hasher
 	log    *slog.Logger
@@ -122,6 +128,9 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	if c.log == nil {
 		c.log = discard
+	}
+	if c.sign = cfg.Sign; c.sign == nil {
+		c.sign = signing.NewKeys(k.access, c.now)
 	}
 	c.cache.init()
 	s := (&Service{core: c}).With(View{Settings: DefaultSettings})

@@ -30,9 +30,10 @@ type SessionInfo struct {
 	LastSeen time.Time  `json:"last_seen"`
 	Expires  time.Time  `json:"expires"`
 	Proofs   []Proof    `json:"proofs"`
+	Program  bool       `json:"program"` // it is not a browser's, and goes on with tokens
 }
 
-// Session is a finished sign-in on one browser, as of the moment it was loaded. It is shared by every request of that browser: its
+// Session is a finished sign-in on one browser or in one program, as of the moment it was loaded. It is shared by every request of that browser: its
 // fields are read-only, slices included. A change to the person or the session makes a new one, so a request that holds it sees one
 // consistent identity.
 type Session struct {
@@ -52,9 +53,12 @@ type Session struct {
 	Device    string
 	Address   netip.Addr
 	Handed    bool // its ticket was handed over by the portal to one host, see HandOver; it changes nothing about the account
+	Program   bool // it was found by an access token, and not by a cookie
+	API       bool // what it has proven last was typed through the API, and not on our pages
 
-	place   string // what its ticket is for, see opens
-	sum     []byte // SHA-256 of the ticket
+	place   string    // what its ticket is for, see opens
+	sum     []byte    // SHA-256 of the ticket
+	until   time.Time // from when on the access token it was found by is no longer good; zero: it was found by a cookie
 	live    *live
 	version uint64 // of live when this was loaded
 	recalls uint64 // the same
@@ -81,6 +85,8 @@ type sessionRecord struct {
 	Device   string        `json:"device"`
 	Address  netip.Addr    `json:"address"`
 	Remember bool          `json:"remember,omitempty"`
+	API      bool          `json:"api,omitempty"`     // the newest proofs came through the API
+	Refresh  *refreshing   `json:"refresh,omitempty"` // of a program's session; a browser's has none
 	Ended    bool          `json:"ended,omitempty"`
 }
 
@@ -127,7 +133,9 @@ func (s *Service) opens(place, host string) bool {
 	return place == host || place == ""
 }
 
-func (c *Client) asker() Asker { return Asker{c.Host, c.Vouched} }
+func (c *Client) asker() Asker {
+	return Asker{Host: c.Host, Vouched: c.Vouched, Home: c.Home, Address: c.Address}
+}
 
 // place is what a ticket made for this client is for.
 func (c *Client) place() string {
@@ -150,10 +158,16 @@ func (r *sessionRecord) ticket(sum []byte) (t handed, isHanded, found bool) {
 	return t, isHanded, found
 }
 
-// Asker is where a cookie came to, and what is known there.
+// Asker is where a cookie or a token came to, and what is known there.
 type Asker struct {
 	Host    string // the name of the host in lower case, without port and final dot
 	Vouched string // whom a handler in front names on this request; empty: nobody
+	Home    string // the origin of the site where people sign in for this one; empty: not known. Access tokens are of it
+
+	// Of the request, for what is good for some requests only.
+	Method, Path string
+	Address      netip.Addr
+	Ambiguous    bool // the application may read the path otherwise
 }
 
 // Session returns the session behind a cookie value. It is the one question of every proxied request: for a session
@@ -182,6 +196,16 @@ func (s *Service) load(ctx context.Context, a Asker, key [sha256.Size]byte, valu
 	if !ok {
 		return nil, errNotSignedIn
 	}
+	return s.read(ctx, a, key, id, now, func(x *Session, r *sessionRecord) bool {
+		ticket, isHanded, found := r.ticket(sum)
+		x.place, x.sum, x.Proofs, x.Handed = ticket.Place, sum, ticket.Proofs, isHanded
+		return found
+	})
+}
+
+// read takes a session from the store into the cache. opened tells whether what the session was found by opens it, and fills in what that
+// says.
+func (s *Service) read(ctx context.Context, a Asker, key [sha256.Size]byte, id string, now time.Time, opened func(x *Session, r *sessionRecord) bool) (*Session, error) {
 	l := s.cache.pin(id)
 	defer s.cache.unpin(l)
 	x := &Session{live: l, version: l.version.Load(), recalls: l.recalls.Load()} // before the store is read: see cache
@@ -190,14 +214,9 @@ func (s *Service) load(ctx context.Context, a Asker, key [sha256.Size]byte, valu
 		if err != nil {
 			return err
 		}
-		if !found || r.over(now, l.lastSeen()) {
+		if !found || r.over(now, l.lastSeen()) || !opened(x, &r) || !s.opens(x.place, a.Host) {
 			return errNotSignedIn
 		}
-		ticket, isHanded, found := r.ticket(sum)
-		if !found || !s.opens(ticket.Place, a.Host) {
-			return errNotSignedIn
-		}
-		x.place, x.sum, x.Proofs, x.Handed = ticket.Place, sum, ticket.Proofs, isHanded
 		return x.fill(t, &r)
 	})
 	if err != nil {
@@ -225,7 +244,7 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 	x.ID, x.UserID, x.Name, x.FullName, x.Email = r.ID, u.ID, u.Name, u.FullName, u.Email
 	x.Groups, x.GroupList, x.Admin = u.Groups, strings.Join(u.Groups, ","), u.Admin
 	x.Enrolled = f.enrolled()
-	x.Created, x.Expires, x.Idle, x.Device, x.Address = r.Created, r.Expires, r.Idle, r.Device, r.Address
+	x.Created, x.Expires, x.Idle, x.Device, x.Address, x.API = r.Created, r.Expires, r.Idle, r.Device, r.Address, r.API
 	x.live.saw(r.LastSeen)
 	return nil
 }
@@ -240,12 +259,15 @@ func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 		p.UsedCode, p.CodesLeft = false, 0 // the codes went with the factors: there is nothing to be told of them
 	}
 	if a.Session != "" {
-		return t.rotate(u, a, p)
+		return t.rotate(u, a, p) // with tokens or without, as it was
 	}
 	r := sessionRecord{
 		UserID: u.ID, Place: t.client.place(), Proofs: a.Proofs, Created: t.now.UTC(), LastSeen: t.now.UTC(), Remember: a.Remember,
 		Idle: t.s.settings.Idle, Expires: t.now.Add(t.s.settings.Lifetime).UTC(), Address: t.client.Address,
 		Device: cut(t.client.Device, maxDevice),
+	}
+	if a.Tokens {
+		r.Refresh = new(refreshing)
 	}
 	if a.Remember {
 		r.Idle, r.Expires = t.s.settings.Remember, t.now.Add(t.s.settings.Remember).UTC()
@@ -271,13 +293,15 @@ func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 	if err := t.saveUser(u); err != nil {
 		return err
 	}
-	return t.issue(id, &r, p)
+	return t.issue(u, id, &r, p)
 }
 
 // welcome does what a sign-in means for the browser and for what the owner is told.
 func (t *tx) welcome(u *userRecord, f *factors, a *attempt, p *Progress) (err error) {
-	var isNew bool
-	if p.Browser, isNew, err = t.knowBrowser(u); err != nil {
+	isNew := u.Welcomed
+	if a.Tokens {
+		u.Welcomed = true // it keeps no cookie to know it by, and each time it would be one more browser
+	} else if p.Browser, isNew, err = t.knowBrowser(u); err != nil {
 		return err
 	}
 	if t.client.Language != "" {
@@ -299,12 +323,24 @@ func (t *tx) welcome(u *userRecord, f *factors, a *attempt, p *Progress) (err er
 	return err
 }
 
-// issue draws a new ticket for a session and stores it.
-func (t *tx) issue(id []byte, r *sessionRecord, p *Progress) error {
-	p.Session, r.Secret = t.s.keys.newTicket(useSession, id)
+// issue draws a new ticket for a session and stores it. A program gets tokens in its place: nobody has the ticket then.
+func (t *tx) issue(u *userRecord, id []byte, r *sessionRecord, p *Progress) error {
+	ticket, sum := t.s.keys.newTicket(useSession, id)
+	r.Secret, r.API, p.SessionID = sum, t.client.API, r.ID
 	if r.Remember {
 		p.Expires = r.Expires
 	}
+	if r.Refresh == nil {
+		p.Session = ticket
+		return t.putSession(r)
+	}
+	refresh, next := t.s.keys.newTicket(useRefresh, id)
+	*r.Refresh = refreshing{Secret: next, Previous: r.Refresh.Secret, Turned: t.now.UTC()}
+	tokens, err := t.tokens(u, r, refresh)
+	if err != nil {
+		return err
+	}
+	p.Tokens = &tokens
 	return t.putSession(r)
 }
 
@@ -322,7 +358,7 @@ func (t *tx) rotate(u *userRecord, a *attempt, p *Progress) error {
 	if a.Act == "" {
 		t.eventFor(u, Event{Type: EventStepUp, Outcome: success, Method: second(a.Proofs), Session: r.ID})
 	}
-	return t.renew(&r, p)
+	return t.renew(u, &r, p)
 }
 
 // saveSession stores a session that has changed and keeps its ticket.
@@ -340,7 +376,7 @@ func (t *tx) putSession(r *sessionRecord) error {
 }
 
 // renew gives a session another ticket.
-func (t *tx) renew(r *sessionRecord, p *Progress) error {
+func (t *tx) renew(u *userRecord, r *sessionRecord, p *Progress) error {
 	id, err := r.idBytes()
 	if err != nil {
 		return err
@@ -350,7 +386,7 @@ func (t *tx) renew(r *sessionRecord, p *Progress) error {
 		r.Place = t.client.place() // it is of before there were any
 	}
 	t.changed = append(t.changed, r.ID)
-	return t.issue(id, r, p)
+	return t.issue(u, id, r, p)
 }
 
 func (r *sessionRecord) idBytes() ([]byte, error) {
@@ -401,23 +437,33 @@ func (t *tx) endSessions(u *userRecord, but, actor, why string) error {
 	return nil
 }
 
-// SignOut ends the session behind a cookie value, also one that has run out, and is done when there is none. With a ticket that was handed
-// over it ends the session of the portal, and so all of them.
+// SignOut ends the session behind a cookie value, also one that has run out, or behind an access token, and is done when there is none. With
+// a ticket that was handed over it ends the session of the portal, and so all of them.
 func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
-	id, sum, ok := s.keys.openTicket(useSession, value)
+	opens, id, ok := s.opener(c, value)
 	if !ok {
 		return nil
 	}
 	return s.update(ctx, c, func(t *tx) error {
 		r, found, err := getSession(t, id)
-		if err != nil || !found {
-			return err
-		}
-		if _, _, found := r.ticket(sum); !found {
-			return nil // a ticket from before a rotation ends nothing
+		if err != nil || !found || !opens(&r) {
+			return err // a ticket from before a rotation ends nothing
 		}
 		return t.signOut(&r, EventSignOut, "")
 	})
+}
+
+// opener reads a cookie value or an access token: which session it may be of, and whether it is.
+func (s *Service) opener(c Client, value string) (opens func(*sessionRecord) bool, id string, ok bool) {
+	if isAccessToken(value) {
+		said, ok := s.readAccessToken(c.asker(), value, s.now())
+		return said.opens, said.Session, ok
+	}
+	id, sum, ok := s.keys.openTicket(useSession, value)
+	return func(r *sessionRecord) bool {
+		_, _, found := r.ticket(sum)
+		return found
+	}, id, ok
 }
 
 // signOut ends a session and takes it off its person's list.
@@ -542,7 +588,7 @@ func (s *Service) sessionInfo(r *sessionRecord, u *userRecord) (info SessionInfo
 	}
 	return SessionInfo{
 		ID: r.ID, User: u.Name, Device: r.Device, Address: r.Address, Created: r.Created, LastSeen: seen.UTC(), Expires: r.Expires,
-		Proofs: r.Proofs,
+		Proofs: r.Proofs, Program: r.Refresh != nil,
 	}, true
 }
 

@@ -4,6 +4,7 @@
 package auth_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -105,7 +106,7 @@ func TestStoryTrustedBrowser(t *testing.T) {
 			t.Errorf("a rule that asks for %s: verdict %v, want %v", name, got, c.want)
 		}
 	}
-	if b.InSudo(s) || !b.Complete(s) {
+	if b.InSudo(auth.Client{}, s) || !b.Complete(s) {
 		t.Error("a trusted browser is a proof for a change of the account, or none for a look at it")
 	}
 	wantKind(t, b.EndOtherSessions(bg, alice.Client(), alice.Session), auth.StepUpNeeded, "MF-18: an act on the account")
@@ -178,7 +179,7 @@ func TestMF18TicketsOfOthers(t *testing.T) {
 	guess.Password = "wrong"
 	pr, err := b.SignIn(bg, alice.Client(), guess)
 	wantKind(t, err, auth.WrongCredentials, "a wrong password in a trusted browser")
-	if pr != (auth.Progress{}) {
+	if !reflect.DeepEqual(pr, auth.Progress{}) {
 		t.Errorf("a wrong password gets %+v", pr)
 	}
 	ticket := alice.Trusted

@@ -21,6 +21,8 @@ import (
 type Vouching struct {
 	Create   bool   // a name that nobody has gets an account
 	ReturnTo string // kept as given
+	Level    Level  // as in Credentials
+	Tokens   bool   // as in Credentials
 }
 
 // Vouch begins a sign-in for whom a handler in front has authenticated, Client.Vouched. A mere link leads to it, so it sends no code, and
@@ -61,7 +63,9 @@ func (s *Service) Vouch(ctx context.Context, c Client, in Vouching) (Progress, e
 			return t.sendToLink(owner, EventVouched, Vouched)
 		}
 		t.silent = true
-		return t.enter(owner, attempt{Proofs: []Proof{{Vouched, t.now.UTC()}}, ReturnTo: in.ReturnTo})
+		return t.enter(owner, attempt{
+			Need: Requirement{Level: in.Level}, Proofs: []Proof{{Vouched, t.now.UTC()}}, ReturnTo: in.ReturnTo, Tokens: in.Tokens,
+		})
 	})
 }
 

@@ -4,6 +4,7 @@
 package auth_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -141,7 +142,7 @@ func TestVouchedIsRefused(t *testing.T) {
 		before, users := len(b.Events), len(b.Records(t, "user/"))
 		p, err := b.Vouch(bg, vouchedFor(c.vouched), auth.Vouching{Create: c.create})
 		wantKind(t, err, c.want, name)
-		if p != (auth.Progress{}) {
+		if !reflect.DeepEqual(p, auth.Progress{}) {
 			t.Errorf("%s: got %+v", name, p)
 		}
 		events := b.Events[before:]
@@ -293,7 +294,7 @@ func TestVouchedSudo(t *testing.T) {
 	session, secret := enrollVouched(t, b, "alice")
 	b.Clock.Move(30 * time.Minute)
 	s, err := b.Session(bg, auth.Asker{Vouched: c.Vouched}, session)
-	if err != nil || b.InSudo(s) {
+	if err != nil || b.InSudo(auth.Client{}, s) {
 		t.Fatalf("in sudo mode after half an hour: %v", err)
 	}
 	wantKind(t, b.RenameFactor(bg, c, session, "x", "y"), auth.StepUpNeeded, "an act on the account")
@@ -302,7 +303,7 @@ func TestVouchedSudo(t *testing.T) {
 	p, err = b.Code(bg, c, p.Attempt, auth.TOTP, code(b, secret))
 	p = wantStep(t, p, err, auth.StepDone, "the code")
 	wantSession(t, b, session, false, "ASVS 7.2.4: the ticket from before")
-	if s, err = b.Session(bg, auth.Asker{Vouched: c.Vouched}, p.Session); err != nil || !b.InSudo(s) {
+	if s, err = b.Session(bg, auth.Asker{Vouched: c.Vouched}, p.Session); err != nil || !b.InSudo(auth.Client{}, s) {
 		t.Errorf("not in sudo mode after the code: %v", err)
 	}
 	need := auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10 * time.Minute}
@@ -319,7 +320,7 @@ func TestVouchedSudo(t *testing.T) {
 	session = wantStep(t, p, err, auth.StepDone, "bob comes").Session
 	b.Clock.Move(30 * time.Minute)
 	need.Level = auth.LevelPassword
-	if s, err = b.Session(bg, auth.Asker{Vouched: "bob"}, session); err != nil || !b.InSudo(s) || need.Judge(s, b.Clock.Now()) != auth.Pass {
+	if s, err = b.Session(bg, auth.Asker{Vouched: "bob"}, session); err != nil || !b.InSudo(auth.Client{}, s) || need.Judge(s, b.Clock.Now()) != auth.Pass {
 		t.Errorf("the word of the handler has grown old: %v", err)
 	}
 }

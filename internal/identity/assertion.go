@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -79,7 +78,7 @@ func (a *signed) token(s *auth.Session, v visit.Visit) (string, error) {
 		Expires:  now.Add(tokenLife).Unix(),
 		Issued:   now.Unix(),
 		AuthTime: proven.Unix(),
-		AMR:      methods(s.Proofs),
+		AMR:      auth.AMR(s.Proofs),
 		Session:  s.ID,
 		UserName: s.Name,
 		Name:     s.FullName,
@@ -91,19 +90,6 @@ func (a *signed) token(s *auth.Session, v visit.Visit) (string, error) {
 	}
 	s.Cache(key, token, now, tokenReuse)
 	return token, nil
-}
-
-// methods are what was proven, in the words of RFC 8176 where it has one, and ours elsewhere: a code by mail is no "otp" of RFC 4226 or
-// 6238, a webhook is not known to be "sms", and a trusted browser has typed no second factor, so it makes no "mfa".
-func methods(proofs []auth.Proof) []string {
-	names := make([]string, 0, len(proofs)+1)
-	for _, p := range proofs {
-		names = append(names, string(p.Method))
-	}
-	if slices.ContainsFunc(proofs, func(p auth.Proof) bool { return p.Method.Second() }) {
-		names = append(names, "mfa")
-	}
-	return names
 }
 
 // Discovery returns the document by which a verifier finds the keys of an issuer, as JSON. It says what of OpenID Connect Discovery 1.0

@@ -263,7 +263,7 @@ func inSudo(q *request) bool {
 		q.unavailable(err)
 	case a != nil && a.Step == auth.StepSaveCodes:
 		q.see(pathOf(a.Step))
-	case !q.auth.InSudo(q.own):
+	case !q.auth.InSudo(q.client(), q.own):
 		q.proveMore(auth.SudoAge)
 	default:
 		return true

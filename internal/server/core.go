@@ -84,21 +84,22 @@ func openOn(ctx context.Context, raw store.Store, o Options) (*Core, error) {
 	if err := checkKey(ctx, raw, sealed, o.Dir); err != nil {
 		return nil, err
 	}
-	service, err := auth.Open(ctx, auth.Config{Store: sealed, Key: subkey(master, "tokens"), Now: o.Now, Log: o.Log})
-	if err != nil {
-		return nil, fmt.Errorf("opening the data directory %s: %w", o.Dir, err)
-	}
 	now := o.Now
 	if now == nil {
 		now = time.Now
 	}
-	return &Core{store: sealed, service: service, keys: signing.NewKeys(subkey(master, "assertion"), now)}, nil
+	keys := signing.NewKeys(subkey(master, "assertion"), now)
+	service, err := auth.Open(ctx, auth.Config{Store: sealed, Key: subkey(master, "tokens"), Now: o.Now, Sign: keys, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("opening the data directory %s: %w", o.Dir, err)
+	}
+	return &Core{store: sealed, service: service, keys: keys}, nil
 }
 
 // Service is the way to everything in the data directory. It answers with errors, never with a panic, once the Core is closed.
 func (c *Core) Service() *auth.Service { return c.service }
 
-// Keys sign what the application is told. They come from the master key, so they are the same after a restart.
+// Keys sign what the application is told, and access tokens. They come from the master key, so they are the same after a restart.
 func (c *Core) Keys() *signing.Keys { return c.keys }
 
 // Close saves what is in memory and gives up the directory.
