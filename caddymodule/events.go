@@ -63,6 +63,7 @@ func eventAttrs(e auth.Event) []slog.Attr {
 	}
 	optional("method", string(e.Method))
 	optional("session", e.Session)
+	optional("key", e.Key)
 	optional("detail", e.Detail)
 	return attrs
 }

@@ -440,6 +440,7 @@ const (
 	MailEmailChangedSubject     Message = "mail.email-changed.subject"
 	MailBackupCodeUsedSubject   Message = "mail.backup-code-used.subject"
 	MailBackupCodesMadeSubject  Message = "mail.backup-codes-made.subject"
+	MailAppPasswordMadeSubject  Message = "mail.app-password-made.subject"
 	MailWrongCodesSubject       Message = "mail.wrong-codes.subject"
 	MailAfterFailuresSubject    Message = "mail.after-failures.subject"
 	MailTrustedElsewhereSubject Message = "mail.trusted-elsewhere.subject"
@@ -464,6 +465,7 @@ const (
 	MailEmailChanged     Message = "mail.email-changed"
 	MailBackupCodeUsed   Message = "mail.backup-code-used" // with how many are left
 	MailBackupCodesMade  Message = "mail.backup-codes-made"
+	MailAppPasswordMade  Message = "mail.app-password-made"
 	MailWrongCodes       Message = "mail.wrong-codes"
 	MailAfterFailures    Message = "mail.after-failures"
 	MailTrustedElsewhere Message = "mail.trusted-elsewhere"
@@ -484,12 +486,13 @@ const (
 	MailWrongCodesVouched        Message = "mail.wrong-codes-vouched"
 	MailVouchedNotYou            Message = "mail.vouched-not-you"
 
-	MailAccount  Message = "mail.account" // labels of facts, from here on
-	MailSite     Message = "mail.site"
-	MailTime     Message = "mail.time"
-	MailAddress  Message = "mail.address" // of the network
-	MailDevice   Message = "mail.device"
-	MailFactor   Message = "mail.factor"
-	MailOldEmail Message = "mail.old-email"
-	MailNewEmail Message = "mail.new-email"
+	MailAccount     Message = "mail.account" // labels of facts, from here on
+	MailSite        Message = "mail.site"
+	MailTime        Message = "mail.time"
+	MailAddress     Message = "mail.address" // of the network
+	MailDevice      Message = "mail.device"
+	MailFactor      Message = "mail.factor"
+	MailAppPassword Message = "mail.app-password"
+	MailOldEmail    Message = "mail.old-email"
+	MailNewEmail    Message = "mail.new-email"
 )

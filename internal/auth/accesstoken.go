@@ -109,10 +109,13 @@ func isAccessToken(value string) bool { return strings.IndexByte(value, '.') >= 
 // maxBearer bounds what a program presents, in bytes.
 const maxBearer = 2 << 10
 
-// Bearer returns the session behind what a program presents: an access token. As Session, it costs one SHA-256 and one look-up for what is
-// in memory, writes nothing, and takes no lock that all requests share. Errors are NotSignedIn, whatever is wrong with the token, and
-// Unavailable.
+// Bearer returns the session behind what a program presents: an access token or an access key. As Session, it costs one SHA-256 and one
+// look-up for what is in memory, writes nothing, and takes no lock that all requests share. Errors are NotSignedIn, whatever is wrong with
+// the token, and Unavailable. Where an access key is good and the request is not what it is for, the error has a Detail, for the log alone.
 func (s *Service) Bearer(ctx context.Context, a Asker, token string) (*Session, error) {
+	if IsAccessKey(token) {
+		return s.accessKey(ctx, a, token)
+	}
 	return s.accessToken(ctx, a, token)
 }
 

@@ -154,9 +154,19 @@ func (t *tx) saveFactors(a *account) error {
 	return put(t, factorsKey(a.user.ID), a.factors, time.Time{})
 }
 
-// endElsewhere ends every session of a person but one, the trust in all browsers, and whatever is in progress: who is signed out must not
-// stay half signed in. The caller saves the user.
+// endElsewhere ends all that opens something in the name of a person, but for one session: the access keys too, which is what every act
+// needs after which the account must be safe. The caller saves the user.
 func (t *tx) endElsewhere(u *userRecord, but, actor, why string) error {
+	if err := t.endAccessKeys(u, actor, why); err != nil {
+		return err
+	}
+	return t.signOutElsewhere(u, but, actor, why)
+}
+
+// signOutElsewhere ends every session of a person but one, the trust in all browsers, and whatever is in progress: who is signed out must
+// not stay half signed in. Access keys go on: programs must not stop because a person tidies up the list of sessions, where no key
+// stands. The caller saves the user.
+func (t *tx) signOutElsewhere(u *userRecord, but, actor, why string) error {
 	u.Generation++
 	if err := t.endSessions(u, but, actor, why); err != nil {
 		return err
@@ -377,7 +387,7 @@ func (s *Service) EndSession(ctx context.Context, c Client, session, id string) 
 // EndOtherSessions ends all sessions of the person but the one at hand, and the trust in browsers.
 func (s *Service) EndOtherSessions(ctx context.Context, c Client, session string) error {
 	_, err := s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
-		if err := t.endElsewhere(a.user, a.session.ID, a.user.Name, "the person ended all others"); err != nil {
+		if err := t.signOutElsewhere(a.user, a.session.ID, a.user.Name, "the person ended all others"); err != nil {
 			return p, err
 		}
 		return p, t.saveUser(a.user)

@@ -28,6 +28,8 @@ const (
 	Webhook        Method = "webhook" // a code delivered by whatever the operator has connected
 	BackupCode     Method = "backup_code"
 	Vouched        Method = "vouched"         // a handler in front of us says on each request who it is; stands in for the password
+	AppPassword    Method = "app_password"    // an access key of a person; stands in for whatever the session had proven that made it
+	ServiceToken   Method = "service_token"   // an access key of nobody
 	TrustedBrowser Method = "trusted_browser" // this browser proved a second factor not long ago; stands in for a code where nothing fresh is asked
 )
 

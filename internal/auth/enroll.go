@@ -250,6 +250,10 @@ func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) error 
 	if err := t.endSessions(h.user, h.attempt.Session, h.user.Name, "a second factor was enrolled"); err != nil {
 		return err
 	}
+	for _, x := range h.user.AccessKeys {
+		// Memory forgets them and what is open with them is closed: whether they are enough from now on, the next request finds out.
+		t.ended = append(t.ended, x.ID)
+	}
 	if h.attempt.Session != "" {
 		// The session goes on with a password alone until the codes are saved: from now on that is not enough (MF-4).
 		t.changed = append(t.changed, h.attempt.Session)

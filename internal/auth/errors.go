@@ -49,6 +49,13 @@ const (
 	FormSent                      // a kept form went on to the application before
 	WrongPassword                 // of a person who is named on the page, so there is nothing to hide about who that is
 	NoAccount                     // a handler in front vouches for somebody who has no account here, or a disabled one
+	TooManyKeys                   // the person has as many access keys as anybody may
+	BadKeyName                    // the name of an access key is empty, too long, or not printable
+	BadKeyHost                    // what an access key is for is not acceptable: a host …
+	BadKeyPath                    // … a path …
+	BadKeyMethod                  // … a method …
+	BadKeyNetwork                 // … a network …
+	BadKeyExpiry                  // … or how long
 	OtherPerson                   // a handler in front vouches for somebody else than the one whom this is about
 )
 
@@ -104,6 +111,13 @@ var kindNames = map[Kind]string{
 	FormSent:          "the form has been sent",
 	WrongPassword:     "wrong password",
 	NoAccount:         "there is no account to use",
+	TooManyKeys:       "there are too many access keys",
+	BadKeyName:        "the name of the access key is not acceptable",
+	BadKeyHost:        "the hosts of the access key are not acceptable",
+	BadKeyPath:        "the paths of the access key are not acceptable",
+	BadKeyMethod:      "the methods of the access key are not acceptable",
+	BadKeyNetwork:     "the networks of the access key are not acceptable",
+	BadKeyExpiry:      "the time that the access key works for is not acceptable",
 	OtherPerson:       "a handler in front vouches for somebody else",
 }
 

@@ -26,6 +26,7 @@ type Event struct {
 	Outcome string     `json:"outcome"`          // "success", "failure" or "refused"
 	Method  Method     `json:"method,omitempty"` // the factor concerned
 	Session string     `json:"session,omitempty"`
+	Key     string     `json:"key,omitempty"` // the id of the access key concerned
 	Detail  string     `json:"detail,omitempty"`
 }
 
@@ -62,7 +63,9 @@ const (
 	EventUserUnlocked      = "user_unlocked" // an operator cleared the counters
 	EventLinkMade          = "link_made"
 	EventLinkUsed          = "link_used"
-	EventNotDelivered      = "not_delivered" // a mail or a webhook's message was given up
+	EventAccessKeyMade     = "access_key_made"
+	EventAccessKeyRevoked  = "access_key_revoked" // by its person, by an operator, or by what ends all of them
+	EventNotDelivered      = "not_delivered"      // a mail or a webhook's message was given up
 )
 
 const (

@@ -47,7 +47,7 @@ func (s *Service) endOverdue(now time.Time) {
 // saveBatch bounds one transaction, so that a sign-in never waits long behind it.
 const saveBatch = 200
 
-// saveLastSeen writes the last use of every session in memory whose record is behind.
+// saveLastSeen writes the last use of every session and every access key in memory whose record is behind.
 func (s *Service) saveLastSeen(ctx context.Context) error {
 	unsaved := s.cache.sweep(s.now())
 	for len(unsaved) > 0 {
@@ -57,16 +57,11 @@ func (s *Service) saveLastSeen(ctx context.Context) error {
 		err := s.store.Update(ctx, func(t store.Tx) error {
 			for i, l := range batch {
 				seen[i] = l.seen.Load()
-				r, found, err := getSession(t, l.id)
-				if err != nil {
-					return err
+				save := saveSessionSeen
+				if isAccessKeyID(l.id) {
+					save = saveAccessKeyUsed
 				}
-				at := time.Unix(0, seen[i]).UTC()
-				if !found || !r.LastSeen.Before(at) {
-					continue
-				}
-				r.LastSeen = at
-				if err := put(t, sessionKey(l.id), r, r.Expires); err != nil {
+				if err := save(t, l.id, time.Unix(0, seen[i]).UTC()); err != nil {
 					return err
 				}
 			}
@@ -80,6 +75,24 @@ func (s *Service) saveLastSeen(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func saveSessionSeen(t store.Tx, id string, at time.Time) error {
+	r, found, err := getSession(t, id)
+	if err != nil || !found || !r.LastSeen.Before(at) {
+		return err
+	}
+	r.LastSeen = at
+	return put(t, sessionKey(id), r, r.Expires)
+}
+
+func saveAccessKeyUsed(t store.Tx, id string, at time.Time) error {
+	r, found, err := getAccessKey(t, id)
+	if err != nil || !found || !r.LastUsed.Before(at) {
+		return err
+	}
+	r.LastUsed = at
+	return put(t, accessKeyKey(id), r, r.Expires)
 }
 
 // maxTasks is how many tasks may wait.

@@ -42,6 +42,7 @@ const (
 	NoticeWrongCodes       MessageKind = "wrong_codes"       // the password was right, and several codes after it were wrong
 	NoticeVouchedCodes     MessageKind = "vouched_codes"     // the same, of somebody for whom a handler in front vouches
 	NoticeAfterFailures    MessageKind = "after_failures"    // a sign-in succeeded after many wrong passwords
+	NoticeAppPasswordMade  MessageKind = "app_password_made" // KeyName names it
 	NoticeTrustedElsewhere MessageKind = "trusted_elsewhere" // a trusted browser's cookie was used from a second place; the trust is over
 )
 
@@ -61,6 +62,7 @@ type Message struct {
 	Device     string      `json:"device,omitempty"`   // User-Agent of who did it
 	Factor     string      `json:"factor,omitempty"`   // the name of the factor it is about
 	FactorKind Method      `json:"factor_kind,omitempty"`
+	KeyName    string      `json:"key_name,omitempty"`  // of an access key
 	Left       int         `json:"left,omitempty"`      // backup codes
 	OldEmail   string      `json:"old_email,omitempty"` // of NoticeEmailChanged …
 	NewEmail   string      `json:"new_email,omitempty"` // … and what it is now

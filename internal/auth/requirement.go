@@ -33,6 +33,8 @@ type Requirement struct {
 	Users   []string      // one of these canonical names; empty: any
 	Methods []Method      // second factors that count; empty: any the person enrolled
 	MaxAge  time.Duration // how old the proofs may be; zero: as old as the session
+
+	own bool // asked of whoever acts on an own account
 }
 
 // Verdict is the answer of Requirement.Judge.
@@ -63,12 +65,29 @@ func (req *Requirement) Judge(s *Session, now time.Time) Verdict {
 	if !req.admits(s) {
 		return Forbidden
 	}
+	if s.Key != "" {
+		return req.judgeKey(s)
+	}
 	m := req.missing(s.Proofs, s.Enrolled, now)
 	switch {
 	case m.Code && !hasSecond(s.Proofs, req.Methods), m.Enroll:
 		return ProveMore
 	case m.Password || m.Code:
 		return StepUp
+	}
+	return Pass
+}
+
+// judgeKey says whether an access key satisfies a requirement that admits its person. Nobody is there to prove anything when it is used, so it
+// never has proofs that are fresh or of a method that somebody names, and it opens no account. It counts for what the session had proven
+// that made it: when its person has enrolled a factor since, that of a password is not enough. ProveMore is final for a key.
+func (req *Requirement) judgeKey(s *Session) Verdict {
+	need := req.Level
+	if s.Enrolled {
+		need = max(need, LevelTwoFactor)
+	}
+	if req.own || req.MaxAge > 0 || len(req.Methods) > 0 || s.KeyLevel < need {
+		return ProveMore
 	}
 	return Pass
 }
@@ -86,7 +105,8 @@ func (s *Session) Level() Level {
 
 // ProvenAt is the time since which all that the session has proven stands: of password and second factor the one that was proven longer
 // ago, each at its last time. A maximal age counts from it. A trusted browser proves nothing, so it has no time, and what a handler in front
-// says anew on each request counts only where there is nothing else. It is zero for a session without proofs.
+// says anew on each request counts only where there is nothing else. Of an access key it is when that was made. It is zero for a session
+// without proofs.
 func (s *Session) ProvenAt() time.Time {
 	var first, second, vouched time.Time
 	for _, p := range s.Proofs {
@@ -180,7 +200,7 @@ const (
 // factor, both typed in this session within SudoAge. Where a handler in front vouches for the person, the second factor alone is typed.
 //
 // Which second factor does not matter, or a lost device could never be taken off the list; a trusted browser is none.
-var Sudo = Requirement{Level: LevelPassword, MaxAge: SudoAge}
+var Sudo = Requirement{Level: LevelPassword, MaxAge: SudoAge, own: true}
 
 // complete is what any act on an own account asks: nothing fresh, but no session that stopped half way either (MF-1).
-var complete = Requirement{Level: LevelPassword}
+var complete = Requirement{Level: LevelPassword, own: true}

@@ -52,13 +52,16 @@ type Session struct {
 	Idle      time.Duration // or this long after the last request
 	Device    string
 	Address   netip.Addr
-	Handed    bool // its ticket was handed over by the portal to one host, see HandOver; it changes nothing about the account
-	Program   bool // it was found by an access token, and not by a cookie
-	API       bool // what it has proven last was typed through the API, and not on our pages
+	Handed    bool   // its ticket was handed over by the portal to one host, see HandOver; it changes nothing about the account
+	Program   bool   // it was found by an access token or an access key, and not by a cookie
+	API       bool   // what it has proven last was typed through the API, and not on our pages
+	Key       string // the id of the access key that it stands for; empty: it is a sign-in
+	KeyLevel  Level  // what that key stands for
 
-	place   string    // what its ticket is for, see opens
-	sum     []byte    // SHA-256 of the ticket
-	until   time.Time // from when on the access token it was found by is no longer good; zero: it was found by a cookie
+	place   string         // what its ticket is for, see opens
+	sum     []byte         // SHA-256 of the ticket
+	until   time.Time      // from when on the access token it was found by is no longer good; zero: it was found by a cookie
+	scope   *AccessKeyInfo // of a key: what it is for
 	live    *live
 	version uint64 // of live when this was loaded
 	recalls uint64 // the same
@@ -165,7 +168,7 @@ type Asker struct {
 	Home    string // the origin of the site where people sign in for this one; empty: not known. Access tokens are of it
 
 	// Of the request, for what is good for some requests only.
-	Method, Path string
+	Method, Path string // the path decoded
 	Address      netip.Addr
 	Ambiguous    bool // the application may read the path otherwise
 }
@@ -182,7 +185,7 @@ func (s *Service) Session(ctx context.Context, a Asker, value string) (*Session,
 	key := sha256.Sum256(buf[:copy(buf[:], value)])
 	now := s.now()
 	if x := s.cache.get(key); x != nil {
-		if s.opens(x.place, a.Host) && fits(x.Proofs, x.Name, a.Vouched) && x.live.use(now, x.Expires, x.Idle) {
+		if x.Key == "" && s.opens(x.place, a.Host) && fits(x.Proofs, x.Name, a.Vouched) && x.live.use(now, x.Expires, x.Idle) {
 			return x, nil
 		}
 		return nil, errNotSignedIn
@@ -230,7 +233,17 @@ func (s *Service) read(ctx context.Context, a Asker, key [sha256.Size]byte, id s
 }
 
 func (x *Session) fill(t store.Tx, r *sessionRecord) error {
-	u, found, err := userByID(t, r.UserID)
+	if err := x.fillPerson(t, r.UserID); err != nil {
+		return err
+	}
+	x.ID, x.Created, x.Expires, x.Idle, x.Device, x.Address, x.API = r.ID, r.Created, r.Expires, r.Idle, r.Device, r.Address, r.API
+	x.live.saw(r.LastSeen)
+	return nil
+}
+
+// fillPerson says whose it is: somebody who may be signed in.
+func (x *Session) fillPerson(t store.Tx, id string) error {
+	u, found, err := userByID(t, id)
 	if err != nil {
 		return err
 	}
@@ -241,11 +254,9 @@ func (x *Session) fill(t store.Tx, r *sessionRecord) error {
 	if err != nil {
 		return err
 	}
-	x.ID, x.UserID, x.Name, x.FullName, x.Email = r.ID, u.ID, u.Name, u.FullName, u.Email
+	x.UserID, x.Name, x.FullName, x.Email = u.ID, u.Name, u.FullName, u.Email
 	x.Groups, x.GroupList, x.Admin = u.Groups, strings.Join(u.Groups, ","), u.Admin
 	x.Enrolled = f.enrolled()
-	x.Created, x.Expires, x.Idle, x.Device, x.Address, x.API = r.Created, r.Expires, r.Idle, r.Device, r.Address, r.API
-	x.live.saw(r.LastSeen)
 	return nil
 }
 
@@ -500,7 +511,7 @@ func (s *Service) RevokeSession(ctx context.Context, c Client, id string) error 
 // RevokeSessions ends all sessions of a person and returns how many there were.
 func (s *Service) RevokeSessions(ctx context.Context, c Client, name string) (n int, err error) {
 	err = s.onUser(ctx, c, name, func(t *tx, u *userRecord) error {
-		if err := t.endElsewhere(u, "", operator, "all sessions were ended"); err != nil {
+		if err := t.signOutElsewhere(u, "", operator, "all sessions were ended"); err != nil {
 			return err
 		}
 		n = len(t.ended)

@@ -38,6 +38,7 @@ type keys struct {
 	next     []byte      // HMAC of a ticket, which is the one that follows on it
 	access   []byte      // that the keys of access tokens come from, where there are no others
 	kept     cipher.AEAD // of forms that their senders keep
+	static   []byte      // HMAC inside of access keys
 }
 
 func deriveKeys(master []byte) (keys, error) {
@@ -58,7 +59,10 @@ func deriveKeys(master []byte) (keys, error) {
 		return keys{}, fmt.Errorf("preparing the encryption of forms: %w", err)
 	}
 	env.MaxAge(0) // the record in the store says when a session ends; the envelope only says that we made it
-	return keys{envelope: env, form: derive("form"), index: derive("index"), code: derive("code"), next: derive("next ticket"), access: derive("access token"), kept: kept}, nil
+	return keys{
+		envelope: env, form: derive("form"), index: derive("index"), code: derive("code"), next: derive("next ticket"), access: derive("access token"),
+		static: derive("access key"), kept: kept,
+	}, nil
 }
 
 // rawBytes is the encoder of the envelope: bytes as they are, never gob or JSON of what a client sent (ASVS 1.5.2).

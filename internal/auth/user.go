@@ -72,6 +72,7 @@ type userRecord struct {
 	Invite         string `json:"invite,omitempty"`       // digest of the newest link of this person; older ones are dead
 	SessionIDs     []ref  `json:"session_refs,omitempty"` // at most maxSessions, oldest first
 	Trusted        []ref  `json:"trusted,omitempty"`      // browsers, at most maxTrusted, oldest first
+	AccessKeys     []ref  `json:"access_keys,omitempty"`  // at most MaxAccessKeys, oldest first
 	Guessed        bool   `json:"guessed,omitempty"`      // many wrong passwords came before a right one, and no sign-in has finished since
 	Welcomed       bool   `json:"welcomed,omitempty"`     // has signed in at least once
 	Language       string `json:"language,omitempty"`     // of the pages at the last sign-in (BCP 47), for mails
@@ -163,7 +164,7 @@ func (t *tx) idsByEmail(address string) ([]string, error) {
 
 // setEmail changes the address of a person, by what they are found and what their sessions tell applications. The caller saves the user.
 func (t *tx) setEmail(u *userRecord, address string) error {
-	for _, x := range u.SessionIDs {
+	for _, x := range slices.Concat(u.SessionIDs, u.AccessKeys) {
 		t.changed = append(t.changed, x.ID)
 	}
 	if u.Email != "" {

@@ -42,6 +42,7 @@ var wordings = map[auth.MessageKind]wording{
 	auth.NoticeEmailChanged:     {web.MailEmailChangedSubject, web.MailEmailChanged, web.MailNotYou, true},
 	auth.NoticeBackupCodeUsed:   {web.MailBackupCodeUsedSubject, web.MailBackupCodeUsed, web.MailNotYou, true},
 	auth.NoticeBackupCodesMade:  {web.MailBackupCodesMadeSubject, web.MailBackupCodesMade, web.MailNotYou, true},
+	auth.NoticeAppPasswordMade:  {web.MailAppPasswordMadeSubject, web.MailAppPasswordMade, web.MailNotYou, true},
 	auth.NoticeWrongCodes:       {web.MailWrongCodesSubject, web.MailWrongCodes, web.MailSomebody, true},
 	auth.NoticeVouchedCodes:     {web.MailWrongCodesVouchedSubject, web.MailWrongCodesVouched, web.MailVouchedNotYou, false},
 	auth.NoticeAfterFailures:    {web.MailAfterFailuresSubject, web.MailAfterFailures, web.MailSomebody, true},
@@ -111,6 +112,7 @@ func facts(m *auth.Message, l *web.Letter, origin string) []web.Fact {
 		{Label: web.MailAddress, Value: address, Ours: true},
 		{Label: web.MailDevice, Value: device, Ours: true},
 		factor,
+		{Label: web.MailAppPassword, Value: m.KeyName},
 		{Label: web.MailOldEmail, Value: m.OldEmail, Ours: true},
 		{Label: web.MailNewEmail, Value: m.NewEmail, Ours: true},
 	}

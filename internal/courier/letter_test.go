@@ -93,6 +93,8 @@ func message(kind auth.MessageKind) auth.Message {
 		m.Left = 3
 	case auth.NoticeFactorAdded, auth.NoticeFactorRemoved, auth.NoticeTwoFactorOn:
 		m.Factor, m.FactorKind = "blue phone", auth.TOTP
+	case auth.NoticeAppPasswordMade:
+		m.KeyName = "calendar sync"
 	case auth.NoticeEmailChanged:
 		m.OldEmail, m.NewEmail = "ada@example.com", "lovelace@example.org"
 	}
@@ -124,7 +126,7 @@ func TestEveryMessageBecomesALetter(t *testing.T) {
 			if id := got.Header.Get("Message-Id"); id != "<"+m.ID+"@example.com>" {
 				t.Errorf("%s: got Message-ID %s", kind, id)
 			}
-			wants := []string{"Example Corp", "ada", "192.0.2.7", "Firefox", m.Code, m.Factor, m.OldEmail, m.NewEmail, "https://wiki.example.com"}
+			wants := []string{"Example Corp", "ada", "192.0.2.7", "Firefox", m.Code, m.Factor, m.KeyName, m.OldEmail, m.NewEmail, "https://wiki.example.com"}
 			for _, part := range []string{got.Text, got.HTML} {
 				for _, want := range wants {
 					if !strings.Contains(part, want) {
