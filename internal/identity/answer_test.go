@@ -62,13 +62,41 @@ func TestAnswerWithoutCookies(t *testing.T) {
 	}
 }
 
+// ID-12: a proxy can put Authorization of the answer in the place of the visitor's.
+func TestAnswerAboutAuthorization(t *testing.T) {
+	const ours, theirs = "Bearer " + accessKey, "Basic YWxpY2U6cHc="
+	for _, c := range []struct{ sent, want []string }{
+		{nil, nil},
+		{[]string{theirs}, []string{theirs}},
+		{[]string{""}, []string{""}},
+		{[]string{theirs, "Bearer x"}, []string{theirs, "Bearer x"}},
+		{[]string{ours}, []string{""}},
+		{[]string{ours, ours}, []string{""}},
+		{[]string{ours, theirs}, []string{theirs}},
+	} {
+		for _, s := range []*auth.Session{nil, alice} {
+			visitor, got := http.Header{}, http.Header{}
+			if c.sent != nil {
+				visitor["Authorization"] = c.sent
+			}
+			if err := teller(t, identity.Defaults).Answer(got, visitor, s, visit.Visit{}); err != nil {
+				t.Fatal(err)
+			}
+			if lines, there := got["Authorization"]; !slices.Equal(lines, c.want) || there != (c.want != nil) {
+				t.Errorf("%q (session %v): got %q, there %v; want %q", c.sent, s != nil, lines, there, c.want)
+			}
+		}
+	}
+}
+
 // ID-18: what one answer holds is no other's.
 func TestAnswersShareNothing(t *testing.T) {
 	tell := teller(t, identity.Defaults)
+	visitor := http.Header{"Authorization": {"Basic YWxpY2U6cHc="}}
 	first, second := http.Header{}, http.Header{}
 	answer := func(h http.Header) {
 		t.Helper()
-		if err := tell.Answer(h, http.Header{}, alice, visit.Visit{}); err != nil {
+		if err := tell.Answer(h, visitor, alice, visit.Visit{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,7 +106,7 @@ func TestAnswersShareNothing(t *testing.T) {
 		first[name] = append(first[name], "added")
 	}
 	answer(second)
-	if second.Get("Remote-User") != "alice" || second.Get("Cache-Control") != "no-store" || len(second["Vary"]) != 1 {
+	if visitor.Get("Authorization") != second.Get("Authorization") || second.Get("Remote-User") != "alice" || second.Get("Cache-Control") != "no-store" || len(second["Vary"]) != 1 {
 		t.Errorf("got %v after another answer was changed", second)
 	}
 }

@@ -128,8 +128,8 @@ func (t *Teller) Tell(r *http.Request, s *auth.Session, v visit.Visit) error {
 	return nil
 }
 
-// Strip takes away every header that claims an identity, in any spelling; our cookies; every token in Connection but an upgrade; and all
-// trailers, those that arrive after the body too.
+// Strip takes away every header that claims an identity, in any spelling; our cookies, and what a program presents in their place, good or
+// bad; every token in Connection but an upgrade; and all trailers, those that arrive after the body too.
 func (t *Teller) Strip(r *http.Request) {
 	for name := range r.Header {
 		if t.claims.match(name) {
@@ -137,6 +137,7 @@ func (t *Teller) Strip(r *http.Request) {
 		}
 	}
 	visit.StripCookies(r.Header)
+	visit.StripAuthorization(r.Header)
 	tameConnection(r.Header)
 	dropTrailers(r)
 }
@@ -182,7 +183,9 @@ const pipe = "|"
 // Each of our headers is there, empty where the session has no value and where there is no session: a proxy that copies only what it
 // finds would leave the visitor's own line to the application (FA-14, ID-4; Caddy CVE-2026-30851). What else claims somebody, the
 // proxy has to take away, since nothing in an answer can. Cookie holds the visitor's cookies without ours, for proxies that put it in
-// the place of the visitor's (ID-12). No cache may keep any of it for another visitor or another request (FA-13).
+// the place of the visitor's (ID-12), and Authorization what the visitor has sent there, but for ours. It is empty where that was ours, and
+// not there where the visitor has sent none: some proxies would make an empty line of it, and some applications an error of that. No cache
+// may keep any of it for another visitor or another request (FA-13).
 //
 // An error is the one of Tell, with nothing written.
 func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session, v visit.Visit) error {
@@ -201,6 +204,9 @@ func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session, v visit.Vi
 		}
 	}
 	answer["Cookie"] = own.cookie[:]
+	if others := visit.OtherAuthorization(visitor); others != nil {
+		answer["Authorization"] = others
+	}
 	answer["Cache-Control"] = own.caching[:]
 	answer["Vary"] = own.vary[:]
 	answer["Content-Length"] = own.length[:]

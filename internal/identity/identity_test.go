@@ -4,6 +4,7 @@
 package identity_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -87,6 +88,8 @@ func TestTellRemovesClaims(t *testing.T) {
 		"X-Proxy-User", "X-Proxy-Roles", "Auth-User", "X-Username", "Oidc_claim_sub", "Shib-Session-Id", "X-Consumer-Username",
 		"X-Amzn-Oidc-Identity", "X-Ms-Client-Principal-Name", "X-Ms-Client-Principal", "Tailscale-User-Login", "X-Token-User-Name",
 		"Nightlatch-Assertion", "nightlatch_user", "Gap-Signature", "Client-Cert", "Proxy", "Http2-Settings",
+		"Nightlatch-Client-Id", "Nightlatch-Client-Secret", "nightlatch_client_secret", "NIGHTLATCH.CLIENT.SECRET", "Nightlatch--Client_Secret",
+		"Cf-Access-Client-Id", "Cf-Access-Client-Secret", "CF_ACCESS_CLIENT_SECRET", "cf.access.client-secret", "-Cf-Access-Client-Secret",
 	} {
 		for _, s := range []*auth.Session{nil, {}} {
 			r := request(http.Header{name: {"root"}, "Accept": {"*/*"}})
@@ -112,6 +115,23 @@ func TestTellLeavesOthers(t *testing.T) {
 		teller(t, identity.Defaults).Tell(r, nil, visit.Visit{})
 		if !slices.Equal(r.Header[name], []string{"trailers"}) {
 			t.Errorf("%s was removed", name)
+		}
+	}
+}
+
+// accessKey has the shape of one, and opens nothing.
+const accessKey = "nlk0123456789abcdef_0123456789012345678901234567890123456789abc"
+
+// ID-12: what a program presents to us goes, signed in or not, and what is the application's own stays as it was sent.
+func TestTellRemovesOurAuthorization(t *testing.T) {
+	theirs := []string{"Basic YWxpY2U6cHc=", "Bearer  0123", `Digest username="alice"`, "bearer e30.e30.c2ln", ""}
+	for _, ours := range []string{"Bearer " + accessKey, "BEARER  " + accessKey + "x", "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+accessKey))} {
+		for _, s := range []*auth.Session{nil, {}} {
+			r := request(http.Header{"Authorization": slices.Concat([]string{ours}, theirs, []string{ours}), "Proxy-Authorization": {ours}})
+			teller(t, identity.Defaults).Tell(r, s, visit.Visit{})
+			if want := (http.Header{"Authorization": theirs}); !maps.EqualFunc(r.Header, want, slices.Equal) {
+				t.Errorf("%s (session %v): headers %v; want %v", ours, s != nil, r.Header, want)
+			}
 		}
 	}
 }

@@ -45,20 +45,27 @@ func SplitHost(host string) (name, port string) {
 const (
 	nameBytes    byteSet = 1 << iota // of a DNS name as they occur in the wild, underscore included
 	addressBytes                     // of an IPv6 address without a zone
+	hexBytes
+	lowerHexBytes
+	base64Bytes // of the alphabet for URLs (RFC 4648 section 5)
+	tokenBytes  // the same and the dots of a JWT
 )
 
 type byteSet uint8
 
 var byteSets = func() (t [256]byteSet) {
 	for c := range t {
-		switch {
-		case '0' <= c && c <= '9', c == '.', 'a' <= c|0x20 && c|0x20 <= 'f':
-			t[c] = nameBytes | addressBytes
-		case 'a' <= c|0x20 && c|0x20 <= 'z', c == '-', c == '_':
-			t[c] = nameBytes
-		case c == ':':
-			t[c] = addressBytes
+		digit, letter, hex := '0' <= c && c <= '9', 'a' <= c|0x20 && c|0x20 <= 'z', 'a' <= c|0x20 && c|0x20 <= 'f'
+		set := func(here bool, set byteSet) {
+			if here {
+				t[c] |= set
+			}
 		}
+		set(digit || letter || c == '-' || c == '_', nameBytes|base64Bytes|tokenBytes)
+		set(c == '.', nameBytes|tokenBytes)
+		set(digit || hex || c == '.' || c == ':', addressBytes)
+		set(digit || hex, hexBytes)
+		set(digit || hex && c >= 'a', lowerHexBytes)
 	}
 	return t
 }()

@@ -1,0 +1,277 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package visit
+
+import (
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What programs present in these tests. None of it opens anything.
+var (
+	keyName    = "nlk0123456789abcdef"
+	secretPart = strings.Repeat("Ab-_9", 8) + "xyz"
+	wholeKey   = keyName + "_" + secretPart
+	jwtHeader  = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"nightlatch-` + strings.Repeat("k", 43) + `","typ":"at+jwt"}`))
+	ourJWT     = jwtHeader + ".eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
+	theirJWT   = encodeURL(`{"alg":"EdDSA","kid":"`+strings.Repeat("k", 43)+`","typ":"at+jwt"}`) + ".eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
+	assertion  = encodeURL(`{"alg":"EdDSA","kid":"nightlatch-`+strings.Repeat("k", 43)+`","typ":"JWT"}`) + ".eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
+)
+
+func encodeURL(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+
+func basic(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// pairOf are the lines of a pair. With no value the line is not there.
+func pairOf(family, id, secret string) http.Header {
+	h := http.Header{}
+	for name, value := range map[string]string{"-Client-Id": id, "-Client-Secret": secret} {
+		if value != "" {
+			h.Set(family+name, value)
+		}
+	}
+	return h
+}
+
+func authorization(lines ...string) http.Header { return http.Header{"Authorization": lines} }
+
+// with is a header with the lines of others.
+func with(headers ...http.Header) http.Header {
+	all := http.Header{}
+	for _, h := range headers {
+		for name, lines := range h {
+			all[name] = append(all[name], lines...)
+		}
+	}
+	return all
+}
+
+// broken is what is ours and proves nothing.
+var broken = Credential{}
+
+// R, MF-5, SE-16: what a program presents, read in one way, or not at all.
+func TestPresented(t *testing.T) {
+	key, basicKey := Credential{Token: wholeKey}, Credential{Token: wholeKey, Basic: true, User: "alice"}
+	const cf, own = "CF-Access", "Nightlatch"
+	for name, c := range map[string]struct {
+		header http.Header
+		want   *Credential // nil: nothing of ours
+	}{
+		"a key":                          {authorization("Bearer " + wholeKey), &key},
+		"a token":                        {authorization("Bearer " + ourJWT), &Credential{Token: ourJWT}},
+		"a scheme in lower case":         {authorization("bearer " + wholeKey), &key},
+		"a scheme in upper case":         {authorization("BEARER " + wholeKey), &key},
+		"several spaces":                 {authorization("Bearer   " + wholeKey), &key},
+		"a password":                     {authorization(basic("alice", wholeKey)), &basicKey},
+		"a password, BASIC":              {authorization("BASIC" + strings.TrimPrefix(basic("alice", wholeKey), "Basic")), &basicKey},
+		"a password of a key":            {authorization(basic(keyName, wholeKey)), &Credential{Token: wholeKey, Basic: true, User: keyName}},
+		"a password of nobody":           {authorization(basic("", wholeKey)), &Credential{Token: wholeKey, Basic: true}},
+		"a pair":                         {pairOf(own, keyName, secretPart), &key},
+		"a pair of Cloudflare's names":   {pairOf(cf, keyName, secretPart), &key},
+		"an id with .access":             {pairOf(cf, keyName+".access", secretPart), &key},
+		"an id with .access, under ours": {pairOf(own, keyName+".access", secretPart), &key},
+		"the whole key as the secret":    {pairOf(own, keyName, wholeKey), &key},
+		"both":                           {pairOf(cf, keyName+".access", wholeKey), &key},
+		"beside the application's own":   {with(pairOf(cf, keyName, secretPart), authorization(basic("alice", "pw"))), &key},
+		"beside a token of another":      {with(pairOf(own, keyName, secretPart), authorization("Bearer "+theirJWT)), &key},
+		"beside a cookie":                {with(authorization("Bearer "+wholeKey), http.Header{"Cookie": {"__Host-nightlatch=x"}}), &key},
+		"beside a pair of Cloudflare's":  {with(authorization("Bearer "+wholeKey), pairOf(cf, strings.Repeat("a", 32)+".access", strings.Repeat("f", 64))), &key},
+
+		"twice":                       {authorization("Bearer "+wholeKey, "Bearer "+wholeKey), &broken},
+		"beside another line":         {authorization("Bearer "+wholeKey, basic("alice", "pw")), &broken},
+		"after another line":          {authorization(basic("alice", "pw"), "Bearer "+wholeKey), &broken},
+		"two kinds":                   {with(authorization("Bearer "+wholeKey), pairOf(own, keyName, secretPart)), &broken},
+		"two pairs":                   {with(pairOf(cf, keyName, secretPart), pairOf(own, keyName, secretPart)), &broken},
+		"a good one and a bad one":    {with(authorization("Bearer "+wholeKey+"x"), pairOf(own, keyName, secretPart)), &broken},
+		"in a list":                   {authorization("Bearer " + wholeKey + ", Basic YTpi"), &broken},
+		"in a list, second":           {authorization("Basic YTpi, Bearer " + wholeKey), &broken},
+		"a token in a list":           {authorization("Bearer " + ourJWT + ",Bearer " + ourJWT), &broken},
+		"a tab":                       {authorization("Bearer\t" + wholeKey), &broken},
+		"a space after it":            {authorization("Bearer " + wholeKey + " "), &broken},
+		"a tab after it":              {authorization("Bearer " + ourJWT + "\t"), &broken},
+		"quoted":                      {authorization(`Bearer "` + wholeKey + `"`), &broken},
+		"a parameter":                 {authorization("Bearer token=" + wholeKey), &broken},
+		"no scheme":                   {authorization(wholeKey), &broken},
+		"another scheme":              {authorization("Token " + wholeKey), &broken},
+		"a token, another scheme":     {authorization("JWT " + ourJWT), &broken},
+		"cut off":                     {authorization("Bearer " + wholeKey[:60]), &broken},
+		"too long":                    {authorization("Bearer " + wholeKey + "A"), &broken},
+		"an id in upper case":         {authorization("Bearer " + strings.ToUpper(keyName[3:]) + "_" + keyName + "_" + secretPart), &broken},
+		"a byte that no secret has":   {authorization("Bearer " + wholeKey[:62] + "+"), &broken},
+		"a token with another byte":   {authorization("Bearer " + ourJWT + "="), &broken},
+		"a token as a password":       {authorization(basic("alice", ourJWT)), &broken},
+		"a key as a name":             {authorization(basic(wholeKey, "")), &broken},
+		"a key with more":             {authorization(basic("alice", wholeKey+" ")), &broken},
+		"a colon in the name":         {authorization(basic("a:b", wholeKey)), &broken},
+		"a password without padding":  {authorization(strings.TrimRight(basic("bob", wholeKey), "=")), &broken},
+		"a password in pieces":        {authorization("Basic " + strings.Join(strings.SplitAfter(basic("alice", wholeKey)[6:], "M"), " ")), &broken},
+		"a password in the URL's way": {authorization("Basic " + base64.URLEncoding.EncodeToString([]byte("\xff\xfe?"+":"+wholeKey))), &broken},
+		"a password, after a tab":     {authorization("Basic\t" + basic("alice", wholeKey)[6:]), &broken},
+		"a secret alone":              {pairOf(own, "", secretPart), &broken},
+		"a key as the secret alone":   {pairOf(cf, "", wholeKey), &broken},
+		"anything under our names":    {pairOf(own, "x", "y"), &broken},
+		"an id twice":                 {with(pairOf(own, keyName, secretPart), pairOf(own, keyName, "")), &broken},
+		"a secret twice":              {with(pairOf(cf, keyName, secretPart), pairOf(cf, "", secretPart)), &broken},
+		"the whole key of another":    {pairOf(own, keyName, "nlk0000000000000000_"+secretPart), &broken},
+		"a half secret":               {pairOf(cf, keyName, secretPart[1:]), &broken},
+		"a pair across the names":     {http.Header{"Cf-Access-Client-Id": {keyName}, "Nightlatch-Client-Secret": {secretPart}}, &broken},
+		"a list of ids":               {pairOf(own, keyName+", "+keyName, secretPart), &broken},
+
+		"nothing":                        {http.Header{}, nil},
+		"an id alone":                    {pairOf(own, keyName, ""), nil},
+		"an id alone, of Cloudflare's":   {pairOf(cf, keyName, ""), nil},
+		"a cookie":                       {http.Header{"Cookie": {"__Host-nightlatch=x"}}, nil},
+		"a person's password (MF-5)":     {authorization(basic("alice", "a door with two locks holds")), nil},
+		"a token of another issuer":      {authorization("Bearer " + theirJWT), nil},
+		"a signed token of ours":         {authorization("Bearer " + assertion), nil},
+		"an opaque token":                {authorization("Bearer 0123456789abcdef"), nil},
+		"Digest":                         {authorization(`Digest username="alice", realm="nlk"`), nil},
+		"a scheme alone":                 {authorization("Bearer"), nil},
+		"an empty line":                  {authorization(""), nil},
+		"no base64":                      {authorization("Basic %%%"), nil},
+		"an id, which is no secret":      {authorization("Bearer " + keyName), nil},
+		"nearly an id":                   {authorization("Bearer nlk0123456789abcdeg_" + secretPart), nil},
+		"two lines of the application's": {authorization(basic("alice", "pw"), "Bearer x"), nil},
+		"a pair of Cloudflare Access":    {pairOf(cf, strings.Repeat("a", 32)+".access", strings.Repeat("f", 64)), nil},
+		"other spellings (ID-2)":         {http.Header{"Nightlatch_Client_Id": {keyName}, "Nightlatch_Client_Secret": {secretPart}}, nil},
+		"Proxy-Authorization":            {http.Header{"Proxy-Authorization": {"Bearer " + wholeKey}}, nil},
+		"another header":                 {http.Header{"X-Authorization": {"Bearer " + wholeKey}, "X-Api-Key": {wholeKey}}, nil},
+	} {
+		before := with(c.header)
+		got, found := Presented(c.header)
+		switch {
+		case found != (c.want != nil):
+			t.Errorf("%s: found %v, want %v", name, found, c.want != nil)
+		case found && got != *c.want:
+			t.Errorf("%s: got %+v, want %+v", name, got, *c.want)
+		}
+		if !maps.EqualFunc(c.header, before, slices.Equal) {
+			t.Errorf("%s: the header was changed", name)
+		}
+	}
+}
+
+// ID-12: what is ours goes, good or bad, and everything else stays as it was sent.
+func TestStripAuthorization(t *testing.T) {
+	foreign := []string{
+		basic("alice", "pw"), "Bearer " + theirJWT, `Digest username="alice", realm="x"`, "Bearer  two  spaces", "basic YTpi\t", "", "Negotiate YII=",
+		"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu/s3/aws4_request, SignedHeaders=host, Signature=00", "Bearer " + assertion,
+	}
+	for _, line := range foreign {
+		h := authorization(line)
+		StripAuthorization(h)
+		if got := h["Authorization"]; !slices.Equal(got, []string{line}) {
+			t.Errorf("%q: left %q", line, got)
+		}
+		if got := OtherAuthorization(authorization(line)); !slices.Equal(got, []string{line}) {
+			t.Errorf("%q: the other is %q", line, got)
+		}
+	}
+	for _, line := range []string{
+		"Bearer " + wholeKey, "bearer  " + ourJWT, "Token " + wholeKey, wholeKey, "Bearer\t" + wholeKey, "Bearer " + wholeKey[:40], "Basic YTpi, Bearer " + wholeKey,
+		basic("alice", wholeKey), "BASIC " + basic("alice", wholeKey)[6:], strings.TrimRight(basic("bob", wholeKey), "="), basic(wholeKey, "x"),
+		basic("alice", ourJWT), basic(strings.Repeat("long", 400), wholeKey), "Basic\t" + basic("a", wholeKey)[6:], "Bearer " + ourJWT + "x",
+		"Bearer " + tokenBegin + "Bearer " + ourJWT, "Bearer nlk nlk" + wholeKey,
+	} {
+		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+			all := append(slices.Clone(foreign), line)
+			h := http.Header{name: slices.Concat([]string{line}, foreign, []string{line}), "X-Other": {line}}
+			shared := h[name]
+			StripAuthorization(h)
+			if got := h[name]; !slices.Equal(got, foreign) {
+				t.Errorf("%s: %q: left %q", name, line, got)
+			}
+			if shared[0] != line {
+				t.Errorf("%s: %q: the lines of the sender were changed in place", name, line)
+			}
+			h = http.Header{name: {line}}
+			StripAuthorization(h)
+			if len(h) != 0 {
+				t.Errorf("%s: %q: left %q", name, line, h)
+			}
+			if got := OtherAuthorization(authorization(all...)); !slices.Equal(got, foreign) {
+				t.Errorf("%q: the others are %q", line, got)
+			}
+		}
+		if got := OtherAuthorization(authorization(line)); !slices.Equal(got, []string{""}) {
+			t.Errorf("%q: the other is %q, want one empty line", line, got)
+		}
+	}
+	if got := OtherAuthorization(http.Header{}); got != nil {
+		t.Errorf("of no line the other is %q", got)
+	}
+}
+
+// Whoever has a cookie pays next to nothing for those who have none.
+func TestPresentedAllocatesNothing(t *testing.T) {
+	for name, h := range map[string]http.Header{
+		"nothing":                   {"Cookie": {"__Host-nightlatch=x"}, "Accept": {"*/*"}},
+		"a key":                     authorization("Bearer " + wholeKey),
+		"a token":                   authorization("Bearer " + ourJWT),
+		"a token of another issuer": authorization("Bearer " + theirJWT),
+	} {
+		if n := testing.AllocsPerRun(100, func() { Presented(h); StripAuthorization(h) }); n != 0 && name != "a key" && name != "a token" {
+			t.Errorf("%s: %v allocations, want none", name, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { Presented(h) }); n != 0 {
+			t.Errorf("%s: %v allocations to read it, want none", name, n)
+		}
+	}
+}
+
+// Whatever is sent: what is read is taken away, nothing is left to be read, and what a reader of Basic would find is gone too.
+func FuzzPresented(f *testing.F) {
+	for _, line := range []string{"Bearer " + wholeKey, "Bearer " + ourJWT, basic("alice", wholeKey), "Basic YTpi, Bearer " + wholeKey, "", "Basic", "Bearer nlk"} {
+		f.Add(line, "", "")
+		f.Add(line, keyName, secretPart)
+	}
+	f.Add("", keyName+".access", wholeKey)
+	f.Fuzz(func(t *testing.T, line, id, secret string) {
+		h := with(authorization(line), pairOf("Cf-Access", id, secret))
+		c, found := Presented(h)
+		if !found && c != broken {
+			t.Fatalf("found nothing, and got %+v", c)
+		}
+		if c.Token != "" && !isKey(c.Token) && !isAccessToken(c.Token) {
+			t.Fatalf("got %q, which is no token", c.Token)
+		}
+		delete(h, "Cf-Access-Client-Id")
+		delete(h, "Cf-Access-Client-Secret")
+		_, before := Presented(h)
+		StripAuthorization(h)
+		left, stays := h["Authorization"]
+		if stays == before || stays && !slices.Equal(left, []string{line}) {
+			t.Fatalf("%q is ours: %v, and left %q", line, before, left)
+		}
+		if _, after := Presented(h); after {
+			t.Fatalf("%q: something is left", line)
+		}
+		if _, password, ok := (&http.Request{Header: h}).BasicAuth(); ok && holdsOurs(password) {
+			t.Fatalf("%q: left the password %q", line, password)
+		}
+	})
+}
+
+func BenchmarkPresented(b *testing.B) {
+	for name, h := range map[string]http.Header{
+		"nothing": {"Cookie": {"__Host-nightlatch=x"}, "Accept": {"*/*"}, "Accept-Encoding": {"gzip"}, "User-Agent": {"x"}, "Sec-Fetch-Mode": {"navigate"}},
+		"key":     authorization("Bearer " + wholeKey),
+		"token":   authorization("Bearer " + ourJWT),
+		"basic":   authorization(basic("alice", wholeKey)),
+		"theirs":  authorization("Bearer " + theirJWT),
+		"pair":    pairOf("CF-Access", keyName, secretPart),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				Presented(h)
+			}
+		})
+	}
+}
