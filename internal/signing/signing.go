@@ -175,7 +175,11 @@ func published(now time.Time) (epochs []int64, from, until time.Time) {
 	return []int64{current, current + 1}, announced, beginning(current + 1)
 }
 
-// derive makes the private key of one epoch, under the name that its public part has by RFC 7638.
+// keyMark begins the name of every key. By it package visit tells our access tokens from those of another issuer without knowing any key,
+// so that one whose key is retired is known for ours too and never handed to an application.
+const keyMark = "nightlatch-"
+
+// derive makes the private key of one epoch. Its name is our mark and what RFC 7638 calls its public part.
 func (k *Keys) derive(a Algorithm, epoch int64) (jose.JSONWebKey, error) {
 	seed := func(try int) []byte {
 		b, err := hkdf.Key(sha256.New, k.secret, nil, fmt.Sprintf("%s epoch %d try %d", a, epoch, try), 32)
@@ -194,7 +198,7 @@ func (k *Keys) derive(a Algorithm, epoch int64) (jose.JSONWebKey, error) {
 	if err != nil {
 		return key, err
 	}
-	key.KeyID = base64.RawURLEncoding.EncodeToString(sum)
+	key.KeyID = keyMark + base64.RawURLEncoding.EncodeToString(sum)
 	return key, nil
 }
 
@@ -224,20 +228,10 @@ const maxToken = 2 << 10
 // ErrNotOurs says that a token is none that we have signed, or that its key is retired, and so the token over.
 var ErrNotOurs = errors.New("the token is not signed with a key of the moment")
 
-// MadeAccessToken tells whether a token begins as every access token of ours does. Only Verify says that it is one. The first segment must be
-// the very bytes that Sign writes, so a header with another algorithm, type or key, or with a key inside, is none (JW-1 to JW-5). It neither
-// blocks nor allocates but once in an epoch.
-func (k *Keys) MadeAccessToken(token string) bool {
-	r, err := k.reading()
-	if err != nil {
-		return false
-	}
-	_, is := r.by[header(token)]
-	return is
-}
-
 // VerifyAccessToken returns the claims of an access token as they were given to Sign. It looks at the signature alone: whether the token is
-// for the caller, and still good, is for the caller to judge. Errors are ErrNotOurs, and what keeps the keys from being made.
+// for the caller, and still good, is for the caller to judge. The first segment must be the very bytes that Sign writes, so a header with
+// another algorithm, type or key, or with a key inside, is none (JW-1 to JW-5). Errors are ErrNotOurs, and what keeps the keys from being
+// made.
 func (k *Keys) VerifyAccessToken(token string) (claims []byte, err error) {
 	r, err := k.reading()
 	if err != nil {

@@ -41,3 +41,28 @@ func TestValuesOfPackageAuthAreRead(t *testing.T) {
 		}
 	}
 }
+
+// What package auth makes for programs is read, whatever key has signed it.
+func TestTokensOfPackageAuthAreRead(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	client := alice.Client()
+	client.API, client.Home = true, "https://app.example.test"
+	in := alice.Credentials()
+	in.Tokens = true
+	for range 3 {
+		pr, err := b.SignIn(t.Context(), client, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pr, err = b.Code(t.Context(), client, pr.Attempt, auth.TOTP, alice.Code())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := http.Header{"Authorization": {"Bearer " + pr.Tokens.Access}}
+		if c, found := visit.Presented(h); !found || c.Token != pr.Tokens.Access || c.Basic {
+			t.Errorf("got %+v, %v; want the token %q", c, found, pr.Tokens.Access)
+		}
+		b.Clock.Move(45 * 24 * time.Hour) // another key signs
+	}
+}
