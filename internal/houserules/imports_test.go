@@ -59,6 +59,8 @@ var rooms = map[string]room{
 	"internal/webhook":           {nil, "it carries what it is given to the one place of the configuration"},
 	"internal/mail":              {nil, "it delivers one message; who gets what is decided elsewhere"},
 
+	"docs": {nil, "the one page that the program hands out"},
+
 	// For people to copy.
 	"docs/webhook-receiver":   {nil, "a program of its own: whoever copies it takes one file"},
 	"docs/assertion-verifier": {nil, "a program of its own: whoever copies it takes one file"},
@@ -87,6 +89,8 @@ var outside = map[string]struct {
 	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},
 	"github.com/go-jose/go-jose":      {[]string{"internal/signing", "docs/assertion-verifier"}, "what we say is signed in one place, with keys that only it has; and an application checks it"},
 	"github.com/coreos/go-oidc":       {nil, "a verifier is a peer of the tests, no part of the program"},
+	"github.com/pb33f":                {nil, "what holds answers to the document is a peer of the tests, no part of the program"},
+	"go.yaml.in/yaml":                 {[]string{"docs"}, "the API speaks JSON; its description alone is written in YAML"},
 	"go.uber.org/zap":                 {[]string{"caddymodule"}, "Caddy's logger; everybody else has log/slog"},
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
 	"github.com/go-json-experiment":   {[]string{"internal/api"}, "what programs send is read strictly in one place; records and answers are written by encoding/json"},
