@@ -169,7 +169,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.open = sync.OnceValues(a.openService)
 	a.known = sync.OnceValue(func() hostOrigins { return a.hostOrigins(nil) })
 	if a.Portal != "" {
-		a.central = &server.Central{Origin: a.Portal, Site: a.knowsSite}
+		a.central = &server.Central{
+			Origin: a.Portal, Site: a.knowsSite,
+			Hosts:   func() ([]string, bool) { return a.known().hosts() },
+			HasHost: func(name string) bool { return a.known().has(name) },
+		}
 	}
 	cfg.Service, cfg.Roster = a.Service, &a.store.couriers
 	a.courier = courier.New(cfg)

@@ -324,12 +324,38 @@ func (o hostOrigins) within(host string, t visit.Transport) string {
 	if t == visit.Loopback && !isLoopbackHost(authority) {
 		return ""
 	}
-	name := visit.HostName(authority)
 	for _, w := range o.wild {
-		label, ok := strings.CutSuffix(authority, w.tail)
-		if ok && w.loopback == (t == visit.Loopback) && label != "" && visit.HostName(label) == label && !strings.ContainsAny(label, ".:[") && !w.apart[name] {
+		if w.loopback == (t == visit.Loopback) && w.means(authority, w.tail) {
 			return scheme + authority
 		}
 	}
 	return ""
+}
+
+// means tells whether an authority, or a name, is one label and the tail.
+func (w wildcard) means(authority, tail string) bool {
+	label, ok := strings.CutSuffix(authority, tail)
+	return ok && label != "" && visit.HostName(label) == label && !strings.ContainsAny(label, ".:[") && !w.apart[visit.HostName(authority)]
+}
+
+// hosts are the names of those that are named, in order, and whether there are patterns besides.
+func (o hostOrigins) hosts() (names []string, more bool) {
+	for _, by := range []map[string]string{o.secure, o.loopback} {
+		for authority := range by {
+			names = append(names, visit.HostName(authority))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), len(o.wild) > 0
+}
+
+// has tells whether a name is that of a host, named or of a pattern, on whatever port it is.
+func (o hostOrigins) has(name string) bool {
+	if names, _ := o.hosts(); slices.Contains(names, name) {
+		return true
+	}
+	return slices.ContainsFunc(o.wild, func(w wildcard) bool {
+		tail, _ := visit.SplitHost(w.tail)
+		return w.means(name, tail)
+	})
 }

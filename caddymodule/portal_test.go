@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +83,27 @@ func TestSitesOfThePortal(t *testing.T) {
 	} {
 		if got := app.knowsSite(origin); got != want {
 			t.Errorf("%q: got %+v; want %+v", origin, got, want)
+		}
+	}
+}
+
+// For which hosts people can have app passwords: a host is one whatever its port, and what is not of the one sign-in is none.
+func TestHostsOfThePortal(t *testing.T) {
+	app, err := provision(t, threeSites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, more := app.central.Hosts()
+	if want := []string{"auth.example.com", "behind.example.net", "wiki.example.net"}; !slices.Equal(names, want) || !more {
+		t.Errorf("got %q, and others %t; want %q and others", names, more, want)
+	}
+	for name, want := range map[string]bool{
+		"auth.example.com": true, "app.example.com": true, "wiki.example.net": true, "any.example.com": true,
+		"": false, "example.com": false, ".example.com": false, "*.example.com": false, "a.b.example.com": false, "own.example.com": false,
+		"vouched.example.com": false, "vouched.example.net": false, "evil.test": false, "app.example.com:443": false, "evil-example.com": false,
+	} {
+		if got := app.central.HasHost(name); got != want {
+			t.Errorf("%q: got %t, want %t", name, got, want)
 		}
 	}
 }

@@ -24,6 +24,13 @@ type Central struct {
 
 	// Site tells what an origin is. It is never asked for the portal's own.
 	Site func(origin string) Site
+
+	// Hosts are the names of all hosts that people sign in for at the portal, its own among them, as far as the configuration has names; others
+	// says that it has patterns too.
+	Hosts func() (names []string, others bool)
+
+	// HasHost tells whether a name, as visit.HostName writes it, is one of those, or within a pattern.
+	HasHost func(name string) bool
 }
 
 // Site is another site that people sign in for at the portal. The zero value is none.
