@@ -108,9 +108,9 @@ func TestLanguagesAreFilledInAlike(t *testing.T) {
 
 // same are sentences that are the same in English and another language, by right.
 var same = map[string][]Message{
-	"de":      {Code, AccountFullName, DownloadName},
-	"fr":      {AccountEmail, Code, KindEmail, MailSite, Minutes},
-	"pt":      {AccountEmail, KindEmail, MailSite},
+	"de":      {Code, AccountFullName, DownloadName, NewAppPasswordName},
+	"fr":      {AccountEmail, Code, KindEmail, MailSite, Minutes, NewAppPasswordSite},
+	"pt":      {AccountEmail, AppPasswordSite, KindEmail, MailSite, NewAppPasswordSite},
 	"ja":      {DownloadName},
 	"zh-Hans": {DownloadName},
 }

@@ -203,6 +203,7 @@ type Account struct {
 	Groups         []string
 	Factors        []Factor
 	Left           int // unused backup codes
+	AppPasswords   int
 	Sessions       int
 }
 
@@ -265,6 +266,58 @@ type ChangeEmail struct {
 	Current string // empty: the account has none
 	Typed   string
 }
+
+// AppPasswords lists what programs come in with for a person.
+type AppPasswords struct {
+	Frame
+	Done    string
+	Problem string
+	Token   string // of the forms that revoke one
+	List    []AppPassword
+}
+
+// AppPassword is what one program comes in with, and what it is good for.
+type AppPassword struct {
+	ID       string
+	Name     string
+	Hosts    []string
+	Paths    []string // it is good there and below; none: everywhere
+	Methods  []string // none: all
+	ReadOnly bool     // they are those that only read
+	Networks []string // none: all
+	Made     time.Time
+	LastUsed time.Time
+	Until    time.Time
+}
+
+// NewAppPassword asks what a new one is to be good for.
+type NewAppPassword struct {
+	Frame
+	Form
+	Newest    string   // the newest app password so far, with which the form comes back: one form makes one of them
+	Wrong     string   // the field that the problem is about: "name", "site" or "path", above which it stands; empty where it is about none
+	Site      string   // which was chosen; the only one where there are no Sites
+	Sites     []string // that there are to choose from
+	OtherSite bool     // one that is not among them can be typed
+	Name      string
+	Path      string
+	ReadOnly  bool
+	Lives     []int // in days
+	Life      int   // the one that was chosen
+	NoFactor  bool  // the account has no second factor
+}
+
+// AppPasswordMade shows a new one, once.
+type AppPasswordMade struct {
+	Frame
+	UserName string
+	Password string   // for the user name
+	Headers  []Header // the same for programs that send headers
+	Made     AppPassword
+}
+
+// Header is a field of an HTTP request.
+type Header struct{ Name, Value string }
 
 // Sessions lists where a person is signed in.
 type Sessions struct {

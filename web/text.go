@@ -178,6 +178,8 @@ const (
 	AccountNoFactor  Message = "account.no-factor"
 	AccountLastUsed  Message = "account.last-used"
 	AccountCodes     Message = "account.backup-codes"
+	AccountApps      Message = "account.app-passwords"
+	AccountSeeApps   Message = "account.see-app-passwords"
 	AccountSessions  Message = "account.sessions"
 	AccountBrowsers  Message = "account.browsers" // with how many, this one included
 	AccountNoEmail   Message = "account.no-email"
@@ -255,6 +257,52 @@ const (
 	SameEmail             Message = "same-email"
 )
 
+// Messages of the pages about app passwords.
+const (
+	AppPasswordsTitle    Message = "app-passwords.title"
+	AppPasswordsWhy      Message = "app-passwords.why"
+	AppPasswordsNone     Message = "app-passwords.none"
+	AppPasswordsCount    Message = "app-passwords.count" // with how many
+	AppPasswordsBack     Message = "app-passwords.back"
+	AppPasswordSite      Message = "app-password.site"  // before a host
+	AppPasswordPaths     Message = "app-password.paths" // before paths
+	AppPasswordMay       Message = "app-password.may"   // before one of the next two, or methods
+	AppPasswordReads     Message = "app-password.reads"
+	AppPasswordAll       Message = "app-password.all"
+	AppPasswordNetworks  Message = "app-password.networks" // before networks
+	AppPasswordSince     Message = "app-password.since"    // before a moment
+	AppPasswordUntil     Message = "app-password.until"    // before a moment
+	AppPasswordRevoke    Message = "app-password.revoke"
+	NewAppPasswordTitle  Message = "new-app-password.title"
+	NewAppPasswordWhy    Message = "new-app-password.why"
+	NewAppPasswordWeak   Message = "new-app-password.no-factor"
+	NewAppPasswordName   Message = "new-app-password.name"
+	NewAppPasswordHint   Message = "new-app-password.name-hint"
+	NewAppPasswordSite   Message = "new-app-password.site"
+	NewAppPasswordChoose Message = "new-app-password.choose" // a site, before one is chosen
+	NewAppPasswordOther  Message = "new-app-password.site-hint"
+	NewAppPasswordOnly   Message = "new-app-password.only-site" // with the host
+	NewAppPasswordPath   Message = "new-app-password.path"
+	NewAppPasswordBelow  Message = "new-app-password.path-hint"
+	NewAppPasswordReads  Message = "new-app-password.reads"
+	NewAppPasswordLife   Message = "new-app-password.life" // before the next
+	NewAppPasswordDays   Message = "new-app-password.days" // with how many
+	NewAppPasswordButton Message = "new-app-password.button"
+	NewAppPasswordAgain  Message = "new-app-password.again"
+	TooManyAppPasswords  Message = "too-many-app-passwords"
+	BadAppPasswordName   Message = "bad-app-password.name"
+	BadAppPasswordSite   Message = "bad-app-password.site"
+	BadAppPasswordPath   Message = "bad-app-password.path"
+	MadeTitle            Message = "app-password-made.title"
+	MadeWhy              Message = "app-password-made.why"
+	MadeOnce             Message = "app-password-made.once"
+	MadeHeaders          Message = "app-password-made.headers"
+	MadeHeadersWhy       Message = "app-password-made.headers-why"
+	MadeFor              Message = "app-password-made.for"
+	MadeNotCopied        Message = "app-password-made.not-copied"
+	MadeKept             Message = "app-password-made.kept"
+)
+
 // Messages of the page that lists sessions.
 const (
 	SessionsTitle      Message = "sessions.title"
@@ -291,6 +339,7 @@ const (
 	DoneSession       Message = "done.session"
 	DoneOtherSessions Message = "done.other-sessions"
 	DoneTrust         Message = "done.trust"
+	DoneAppPassword   Message = "done.app-password"
 )
 
 // Messages about a proof or a form that was not accepted.

@@ -53,7 +53,7 @@ var full = []Page{
 	Reenroll{example, Form{"token", "problem"}, "/_nightlatch/re-enroll/x", "alice", false},
 	Reenroll{example, Form{"token", "problem"}, "/_nightlatch/re-enroll/x", "alice", true},
 	Sudo{example, Form{"token", "problem"}, "alice", true},
-	Account{example, "token", "Done.", "alice", "Alice", true, "alice@example.test", true, []string{"a", "b"}, enrolled, 3, 2},
+	Account{example, "token", "Done.", "alice", "Alice", true, "alice@example.test", true, []string{"a", "b"}, enrolled, 3, 2, 2},
 	AddFactor{example, "problem", kinds, true},
 	EditFactor{example, Form{"token", "problem"}, "token", enrolled[1], "Work phone", true, true},
 	NewBackupCodes{example, Form{"token", "problem"}},
@@ -62,6 +62,11 @@ var full = []Page{
 	ChangePassword{example, Form{"token", "problem"}, "password", "alice", 15},
 	ChangePassword{example, Form{"token", "problem"}, "current", "alice", 15},
 	ChangeEmail{example, Form{"token", "problem"}, "alice@example.test", "alice@other.test"},
+	AppPasswords{example, "Done.", "problem", "token", appPasswords},
+	NewAppPassword{example, Form{"token", "problem"}, "nlk1", "name", "app.example.net", []string{"app.example.net", "wiki.example.net"}, true, "Calendar", "/dav", true, []int{30, 90}, 90, true},
+	NewAppPassword{example, Form{"token", "problem"}, "nlk1", "site", "app.example.net", nil, false, "Calendar", "/dav", true, []int{1, 365}, 1, true},
+	NewAppPassword{example, Form{"token", "problem"}, "nlk1", "path", "app.example.net", nil, false, "Calendar", "/dav", true, []int{30}, 30, true},
+	AppPasswordMade{example, "alice", "nlk1_x", []Header{{"Nightlatch-Client-Id", "nlk1"}, {"Nightlatch-Client-Secret", "x"}}, appPasswords[0]},
 	Sessions{
 		example, "Done.", "problem", "token", "token", "token",
 		Session{"1", "Firefox/1 Windows", "192.0.2.1", time.Unix(1e9, 0), time.Unix(1e9, 0), "password"},
@@ -77,6 +82,12 @@ var full = []Page{
 var enrolled = []Factor{
 	{"1", "otp", "", "Phone", "", time.Unix(1e9, 0), time.Unix(1e9, 0)}, {"2", "webhook", "sms", "Work phone", "+4915123456789", time.Unix(1e9, 0), time.Time{}},
 	{"3", "email", "", "", "alice@example.test", time.Unix(1e9, 0), time.Time{}},
+}
+
+var appPasswords = []AppPassword{
+	{"nlk1", "Calendar", []string{"app.example.net"}, []string{"/dav", "/files"}, []string{"GET"}, true, []string{"192.0.2.0/24"}, time.Unix(1e9, 0), time.Time{}, time.Unix(2e9, 0)},
+	{"nlk2", "Script", []string{"app.example.net", "*.example.org"}, nil, []string{"GET", "POST"}, false, nil, time.Unix(1e9, 0), time.Unix(1e9, 0), time.Unix(2e9, 0)},
+	{"nlk3", "Other", []string{"app.example.net"}, nil, nil, false, nil, time.Unix(1e9, 0), time.Unix(1e9, 0), time.Unix(2e9, 0)},
 }
 
 var ways = []Way{

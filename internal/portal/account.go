@@ -19,6 +19,11 @@ func showAccount(q *request) {
 		q.unavailable(err)
 		return
 	}
+	apps, err := q.auth.AppPasswords(q.Context(), q.own.UserID)
+	if err != nil {
+		q.unavailable(err)
+		return
+	}
 	page := web.Account{
 		Frame:          q.frame(),
 		Token:          q.tokenFor(signOutForm),
@@ -30,6 +35,7 @@ func showAccount(q *request) {
 		MayChangeEmail: q.auth.Settings().Mail,
 		Groups:         u.Groups,
 		Left:           u.CodesLeft,
+		AppPasswords:   len(apps),
 		Sessions:       u.Sessions,
 	}
 	for _, f := range u.Factors {

@@ -24,6 +24,7 @@ import (
 var accountPages = map[string]bool{
 	"account": false, "two-factor/disable": false, // what comes after this one asks anew for all proofs
 	"two-factor/add": true, "factor/ID": true, "backup-codes/new": true, "password": true, "email": true, "sessions": true,
+	"app-passwords": true, "app-passwords/new": true,
 }
 
 // accountForms are the forms about an account, by path.
@@ -41,7 +42,7 @@ func accountForms() map[string]purpose {
 func sane(p *authtest.Person) url.Values {
 	return url.Values{
 		"method": {"otp"}, "name": {"changed"}, "email": {"changed@example.test"}, "current": {p.Password}, "password": {passphrase}, "repeat": {passphrase},
-		"id": {"0"}, "code": {p.Code()},
+		"id": {"0"}, "code": {p.Code()}, "days": {"90"},
 	}
 }
 
@@ -68,6 +69,9 @@ func sudoFor(page string) string {
 
 // pageOf is the page on which a form stands.
 func pageOf(form string) string {
+	if strings.HasPrefix(form, "app-passwords/") && strings.HasSuffix(form, "/revoke") {
+		return "app-passwords"
+	}
 	for _, tail := range []string{"/rename", "/remove", "/end", "/end-others", "/end-trust"} {
 		form = strings.TrimSuffix(form, tail)
 	}
@@ -209,6 +213,7 @@ func TestMF12TheActItselfJudges(t *testing.T) {
 	for path, act := range map[string]handler{
 		"two-factor/add": addFactor, "factor/" + id + "/rename": renameFactor, "factor/" + id + "/remove": removeFactor,
 		"backup-codes/new": newBackupCodes, "password": changePassword, "email": changeEmail,
+		"app-passwords/new": newAppPassword, "app-passwords/nlk/revoke": revokeAppPassword,
 		"sessions/end": endSession, "sessions/end-others": endOthers, "sessions/end-trust": endTrust,
 	} {
 		r := httptest.NewRequest("POST", "https://app.example.test/_nightlatch/"+path, nil)

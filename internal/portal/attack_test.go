@@ -41,7 +41,7 @@ func newDesk(t testing.TB) *desk {
 	d.Host = "app.example.test" // that ask asks for
 	var err error
 	keys := signing.NewKeys(make([]byte, 32), d.Clock.Now)
-	if d.Portal, err = New(Config{Service: func() (*auth.Service, error) { return d.Bench.Service, nil }, Keys: func() (*signing.Keys, error) { return keys, nil }, Brand: web.Brand{Name: "Example"}}); err != nil {
+	if d.Portal, err = New(Config{Service: func() (*auth.Service, error) { return d.Bench.Service, nil }, Keys: func() (*signing.Keys, error) { return keys, nil }, Brand: web.Brand{Name: "Example"}, Now: d.Clock.Now}); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -110,9 +110,12 @@ var forms = map[string]purpose{
 	"backup-codes/new":    newBackupCodesForm,
 	"password":            passwordForm,
 	"email":               emailForm,
+	"app-passwords/new":   newAppPasswordForm,
 	"sessions/end":        endSessionForm,
 	"sessions/end-others": endOthersForm,
 	"sessions/end-trust":  endTrustForm,
+
+	"app-passwords/ID/revoke": revokeAppPasswordForm,
 }
 
 // unbound are the forms that are tied to nobody, since they change nothing but a taste.

@@ -34,7 +34,7 @@ func newSite(t *testing.T) *site {
 	s := &site{Bench: authtest.New(t)}
 	s.Host = "127.0.0.1" // where the server is
 	var err error
-	if s.portal, err = New(Config{Service: func() (*auth.Service, error) { return s.Bench.Service, nil }, Brand: web.Brand{Name: "Example"}}); err != nil {
+	if s.portal, err = New(Config{Service: func() (*auth.Service, error) { return s.Bench.Service, nil }, Brand: web.Brand{Name: "Example"}, Now: s.Clock.Now}); err != nil {
 		t.Fatal(err)
 	}
 	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -27,6 +27,7 @@ var doneSentences = map[string]web.Message{
 	auth.EventSessionEnded:      web.DoneSession,
 	otherSessionsEnded:          web.DoneOtherSessions,
 	auth.EventTrustEnded:        web.DoneTrust,
+	auth.EventAccessKeyRevoked:  web.DoneAppPassword,
 }
 
 // doneFor ties the address of a page that says what was done to the session and to the act. Without it a link on any site could have

@@ -67,7 +67,7 @@ func (q *request) ownFactor() (f auth.FactorInfo, last, ok bool) {
 		return f, false, false
 	}
 	for _, f := range u.Factors {
-		if f.ID == q.factorID() {
+		if f.ID == q.id() {
 			return f, len(u.Factors) == 1, true
 		}
 	}

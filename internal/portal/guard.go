@@ -192,7 +192,7 @@ type purpose struct {
 func standingOn(f purpose) guard {
 	return func(q *request) bool {
 		if f.page != "" {
-			q.page = strings.Replace(f.page, "{id}", q.factorID(), 1)
+			q.page = strings.Replace(f.page, "{id}", q.id(), 1)
 		}
 		return true
 	}

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/signing"
@@ -32,6 +33,7 @@ type Config struct {
 	Brand   web.Brand                     // what the pages show
 	Central *Central                      // where people sign in for other sites too; nil: nowhere
 	Create  bool                          // whom a handler in front vouches for gets an account, if there is none of the name
+	Now     auth.Clock                    // nil: time.Now
 	Log     *slog.Logger                  // nil: nothing is logged
 }
 
@@ -42,6 +44,7 @@ type Portal struct {
 	brand   web.Brand
 	central *Central
 	create  bool
+	now     auth.Clock
 	log     *slog.Logger
 	mux     *http.ServeMux // only finds the pattern of a request
 	serve   map[string]handler
@@ -55,12 +58,15 @@ func New(cfg Config) (*Portal, error) {
 		return nil, errors.New("a portal needs a service")
 	}
 	p := &Portal{
-		service: cfg.Service, keys: cfg.Keys, brand: cfg.Brand, central: cfg.Central, create: cfg.Create, log: cfg.Log,
+		service: cfg.Service, keys: cfg.Keys, brand: cfg.Brand, central: cfg.Central, create: cfg.Create, now: cfg.Now, log: cfg.Log,
 		mux: http.NewServeMux(), serve: make(map[string]handler), local: make(map[string]bool),
 		away: page.then(toPortal),
 	}
 	if p.keys == nil {
 		p.keys = func() (*signing.Keys, error) { return nil, errors.New("there are none") }
+	}
+	if p.now == nil {
+		p.now = time.Now
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -144,6 +150,10 @@ func routes() []route {
 		{"POST", "password", act(passwordForm).then(changePassword)},
 		{"GET", "email", guarded.and(withMail).then(showEmail)},
 		{"POST", "email", act(emailForm).and(withMail).then(changeEmail)},
+		{"GET", "app-passwords", guarded.then(showAppPasswords)},
+		{"GET", "app-passwords/new", guarded.then(showNewAppPassword)},
+		{"POST", "app-passwords/new", act(newAppPasswordForm).then(newAppPassword)},
+		{"POST", "app-passwords/{id}/revoke", act(revokeAppPasswordForm).then(revokeAppPassword)},
 		{"GET", "sessions", guarded.then(showSessions)},
 		{"POST", "sessions/end", act(endSessionForm).then(endSession)},
 		{"POST", "sessions/end-others", act(endOthersForm).then(endOthers)},

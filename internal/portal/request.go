@@ -46,9 +46,10 @@ func (q *request) token() string {
 	return q.visit.URL.Path[strings.LastIndexByte(q.visit.URL.Path, '/')+1:]
 }
 
-// factorID is the segment of the path that names a second factor.
-func (q *request) factorID() string {
-	id, _, _ := strings.Cut(strings.TrimPrefix(q.visit.URL.Path, visit.Prefix+"factor/"), "/")
+// id is the segment of the path that stands for {id} in its route, which is always the second one.
+func (q *request) id() string {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(q.visit.URL.Path, visit.Prefix), "/")
+	id, _, _ := strings.Cut(rest, "/")
 	return id
 }
 

@@ -67,7 +67,7 @@ const accountPath = visit.Prefix + "account"
 
 // ownPages are the pages of ours that people mean to come back to, after they have proven more for them. They show something and change
 // nothing. Being sent to any other after a sign-in leads round in circles, or signs out.
-var ownPages = []string{"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "sessions", "form-waits"}
+var ownPages = []string{"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "app-passwords", "app-passwords/new", "sessions", "form-waits"}
 
 // returnable tells whether an address is one of ownPages or the page of a factor, spelled as we spell it. There is no query: what is
 // written there may be meant to do something. The one that leads on to another site is looked at there, when somebody is signed in.

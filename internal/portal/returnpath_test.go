@@ -130,7 +130,7 @@ func FuzzReturnPath(f *testing.F) {
 }
 
 // comesBack are the pages of ours that somebody may be led back to.
-var comesBack = regexp.MustCompile(`^/_nightlatch/(account|two-factor/add|two-factor/disable|backup-codes/new|password|email|sessions|factor/[A-Za-z0-9._-]+)$`)
+var comesBack = regexp.MustCompile(`^/_nightlatch/(account|two-factor/add|two-factor/disable|backup-codes/new|password|email|app-passwords|app-passwords/new|sessions|factor/[A-Za-z0-9._-]+)$`)
 
 // OR-1, OR-10: our own pages are led to only where they show something, as we spell them and without a query.
 func TestOR1OR10ReturnPathKnowsOurOwnPages(t *testing.T) {

@@ -59,7 +59,7 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 		return nil, err
 	}
 	p, err := portal.New(portal.Config{
-		Service: cfg.Service, Keys: cfg.Keys, Brand: cfg.Brand, Central: cfg.Central, Create: cfg.Create, Log: cfg.Log,
+		Service: cfg.Service, Keys: cfg.Keys, Brand: cfg.Brand, Central: cfg.Central, Create: cfg.Create, Now: cfg.Now, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, err
