@@ -432,6 +432,8 @@ const (
 	StepUpRequiredTitle       Message = "step-up-required.title"
 	StepUpRequired            Message = "step-up-required"
 	SignInRequired            Message = "sign-in-required"
+	TokenRefused              Message = "token-refused"
+	TokenTooWeak              Message = "token-too-weak"
 	FormNotProven             Message = "form-not-proven"
 	BadHostTitle              Message = "bad-host.title"
 	BadHost                   Message = "bad-host"

@@ -41,7 +41,7 @@ var always = [...]struct{ name, value string }{
 	{"Referrer-Policy", "no-referrer"},
 	{"Cross-Origin-Opener-Policy", "same-origin"},
 	{"Cross-Origin-Resource-Policy", "same-origin"},
-	{"Vary", "Cookie, Accept, Accept-Language, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site"},
+	{"Vary", "Cookie, Authorization, Accept, Accept-Language, Sec-Fetch-Dest, Sec-Fetch-Mode, Sec-Fetch-Site"},
 }
 
 // secure sets them. The values have one array for each answer and never one for all: the site's own header directive changes values

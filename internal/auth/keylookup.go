@@ -136,6 +136,9 @@ func (x *Session) useAccessKey(a *Asker, now time.Time) (*Session, error) {
 	if x.Key == "" || !fits(x.Proofs, x.Name, a.Vouched) {
 		return nil, errNotSignedIn
 	}
+	if a.Basic && !x.goesBy(a.User) {
+		return nil, errKeyUser
+	}
 	if err := x.scope.covers(a); err != nil {
 		return nil, err
 	}
@@ -143,6 +146,14 @@ func (x *Session) useAccessKey(a *Asker, now time.Time) (*Session, error) {
 		return nil, errNotSignedIn
 	}
 	return x, nil
+}
+
+// goesBy tells whether a key is the password of this user name: an app password is that of its person, and a service token goes by its id.
+func (x *Session) goesBy(user string) bool {
+	if x.UserID == "" {
+		return user == x.Key
+	}
+	return Canonical(user) == x.Name
 }
 
 // fillAccessKey makes the session that a key stands for. Nothing in the store is one, so no act on an own account finds it.

@@ -133,6 +133,7 @@ func keyNetwork(p netip.Prefix) (netip.Prefix, error) {
 
 // What is outside of a key is told to nobody but the log: whoever shows the key learns as much as from an unknown one.
 var (
+	errKeyUser    error = &Error{Kind: NotSignedIn, Detail: "the access key came with the user name of somebody else"}
 	errKeyHost    error = &Error{Kind: NotSignedIn, Detail: "the access key is not for this host"}
 	errKeyPath    error = &Error{Kind: NotSignedIn, Detail: "the access key is not for this path"}
 	errKeyMethod  error = &Error{Kind: NotSignedIn, Detail: "the access key is not for this method"}

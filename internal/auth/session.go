@@ -171,6 +171,10 @@ type Asker struct {
 	Method, Path string // the path decoded
 	Address      netip.Addr
 	Ambiguous    bool // the application may read the path otherwise
+
+	// Basic says that the token came as a password, beside the name of User.
+	Basic bool
+	User  string
 }
 
 // Session returns the session behind a cookie value. It is the one question of every proxied request: for a session

@@ -48,10 +48,11 @@ func (t *trail) note(rule *Rule, o Outcome) {
 }
 
 // Explain says what Check would decide if the request came from who, nil for a stranger, and why. It is Check's own walk through the
-// rules. Cookies are not looked at, and no service is asked.
+// rules. What stands in cookies and tokens is not looked at, and no service is asked.
 func (g *Gate) Explain(r *http.Request, v visit.Visit, who *auth.Session) Explanation {
 	supposed := Gate{rules: g.rules, byDefault: g.byDefault, now: g.now}
 	supposed.session = func(context.Context, auth.Asker, string) (*auth.Session, error) { return who, nil }
+	supposed.bearer = supposed.session
 	var why trail
 	d := supposed.decide(r, v, &why)
 	return Explanation{Decision: d, Ambiguous: len(why) > 0 && Ambiguous(r, v), Steps: why}

@@ -31,7 +31,7 @@ func (p Proxy) Refuse(w http.ResponseWriter, question *http.Request, reason Reas
 // configuration says; for a person who follows a link that is the address in Location. That our cookies come and go with answers of
 // the pages only, and never with this one, is no lack: nginx would drop them (FA-18).
 func (g *Gate) RefuseTo(p Proxy, w http.ResponseWriter, question, original *http.Request, v visit.Visit, d Decision) {
-	g.logUnavailable(original, &d)
+	g.logRefusal(original, &d)
 	what := d.refusal()
 	if what == &matcherFailed {
 		what = &ruleFailed
@@ -63,8 +63,8 @@ func (g *Gate) tellNGINX(w http.ResponseWriter, original *http.Request, v visit.
 	switch h := w.Header(); what.status {
 	case http.StatusUnauthorized:
 		status = http.StatusUnauthorized
-		h.Set("WWW-Authenticate", g.challenge)
-		if dialectOf(original) == navigation {
+		h.Set("WWW-Authenticate", g.challenge(original, d))
+		if d.dialect(original) == navigation {
 			h.Set("Location", d.address(v, returnTo(v.URL)))
 		}
 	case http.StatusServiceUnavailable:

@@ -13,7 +13,8 @@
 // visitor sent, and the same Check decides about that one. Explain is Check for a request that somebody thinks of, with the reasons.
 //
 // Read path.go for ambiguous paths, rule.go for the rules, refuse.go for the answers, forward.go for what proxies ask and
-// forward_refuse.go for what they understand, explain.go for the reasons.
+// forward_refuse.go for what they understand, explain.go for the reasons. What a program presents in place of a cookie is read in package
+// visit and judged in package auth; here it is decided that nothing else counts beside it.
 package gate
 
 import (
@@ -44,12 +45,14 @@ type Gate struct {
 	byDefault Rule
 	now       auth.Clock
 	brand     web.Brand
-	challenge string // WWW-Authenticate
+	realm     string // for WWW-Authenticate, quoted
 	log       *slog.Logger
 	logged    Throttle // of an unavailable store
 
 	// session finds who a cookie value belongs to: nil for nobody. An empty value is nobody's, unless there is no service to say so.
 	session func(ctx context.Context, a auth.Asker, value string) (*auth.Session, error)
+	// bearer finds who has presented a token, which is not empty.
+	bearer func(ctx context.Context, a auth.Asker, token string) (*auth.Session, error)
 }
 
 // rule is a Rule and what New found out about it.
@@ -78,13 +81,20 @@ func New(cfg Config) (*Gate, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
-	g.challenge = challenge(g.brand.String())
+	g.realm = realm(g.brand.String())
 	g.session = func(ctx context.Context, a auth.Asker, value string) (*auth.Session, error) {
 		svc, err := cfg.Service()
 		if err != nil || value == "" {
 			return nil, err
 		}
 		return svc.Session(ctx, a, value)
+	}
+	g.bearer = func(ctx context.Context, a auth.Asker, token string) (*auth.Session, error) {
+		svc, err := cfg.Service()
+		if err != nil {
+			return nil, err
+		}
+		return svc.Bearer(ctx, a, token)
 	}
 	return g, nil
 }
@@ -122,14 +132,19 @@ type Decision struct {
 	// Rule is the rule that decided; nil when it did not come to that.
 	Rule   *Rule
 	Reason Reason
+	// Presented says that a program asks, which has presented something of ours, good or bad. No cookie was looked at.
+	Presented bool
 	// Err is the cause with MatcherFailed and Unavailable, unchanged. A matcher of Caddy may fail with a status of its own, such as
 	// 425 from the IP matchers: package gate does not know Caddy's error type, so a caller that does returns Err instead of
-	// calling Refuse when Reason is MatcherFailed.
+	// calling Refuse when Reason is MatcherFailed. Where a program has presented something that opens nothing, it says why, for the log
+	// alone.
 	Err error
 }
 
-// WantsProof tells whether the request would pass once its sender has proven who they are, or something more.
-func (d *Decision) WantsProof() bool { return !d.Pass && d.refusal().status == http.StatusUnauthorized }
+// WantsProof tells whether the request would pass once the person who has sent it has proven who they are, or something more.
+func (d *Decision) WantsProof() bool {
+	return !d.Pass && !d.Presented && d.refusal().status == http.StatusUnauthorized
+}
 
 // Check decides about a request. It writes nothing and logs nothing.
 //
@@ -164,7 +179,7 @@ func (g *Gate) decide(r *http.Request, v visit.Visit, why *trail) Decision {
 	why.note(found, Matched)
 	switch found.Action {
 	case Require:
-		return g.require(r, v, found)
+		return g.require(r, v, false, found)
 	case Skip:
 		return Decision{Pass: true, Verdict: auth.Pass, Rule: found}
 	}
@@ -212,26 +227,39 @@ func (g *Gate) ambiguous(r *http.Request, v visit.Visit, why *trail) Decision {
 		}
 		needed = append(needed, &rule.Rule)
 		if !rule.PathBound && !rule.relaxes {
-			return g.require(r, v, needed...)
+			return g.require(r, v, true, needed...)
 		}
 	}
 	why.note(&g.byDefault, Matched)
 	if g.byDefault.Action == Deny {
 		return denied(&g.byDefault)
 	}
-	return g.require(r, v, append(needed, &g.byDefault)...)
+	return g.require(r, v, true, append(needed, &g.byDefault)...)
 }
 
 // require lets through whoever satisfies all of the rules.
-func (g *Gate) require(r *http.Request, v visit.Visit, rules ...*Rule) Decision {
+func (g *Gate) require(r *http.Request, v visit.Visit, ambiguous bool, rules ...*Rule) Decision {
 	d := Decision{Rule: rules[0]}
+	credential, presented := visit.Presented(r.Header)
+	d.Presented = presented
 	if v.Transport == visit.Exposed {
 		d.Reason = Exposed
 		return d
 	}
-	if d.Session, d.Err = g.whose(r, v); d.Err != nil {
-		d.Reason = Unavailable
+	var err error
+	if presented {
+		d.Session, err = g.program(r, v, ambiguous, credential)
+	} else {
+		d.Session, err = g.person(r, v)
+	}
+	// Only NotSignedIn means a stranger; any other failure means that nobody knows, and is never taken for "signed out" (ST-11).
+	switch {
+	case err == nil:
+	case auth.KindOf(err) != auth.NotSignedIn:
+		d.Reason, d.Err = Unavailable, fmt.Errorf("looking up a session: %w", err)
 		return d
+	case presented:
+		d.Err = err
 	}
 	now := g.now()
 	d.Verdict = auth.Pass
@@ -244,30 +272,45 @@ func (g *Gate) require(r *http.Request, v visit.Visit, rules ...*Rule) Decision 
 	case d.Verdict != auth.Pass:
 	case early(r):
 		d.Reason = TooEarly
-	case upgrades(r) && fromForeignPage(r, v):
-		d.Reason = ForeignOrigin
+	case upgrades(r) && fromForeignPage(r, v), credential.Basic && !visit.SameOrigin(r, v):
+		d.Reason = ForeignOrigin // a browser sends a password along that it once was given, as it does with a cookie
 	default:
 		d.Pass = true
 	}
 	return d
 }
 
-// whose finds the session of a request: nil for a stranger, and where a handler in front vouches for somebody else. Only NotSignedIn
-// means a stranger; any other failure means that nobody knows, and is never taken for "signed out" (ST-11).
-func (g *Gate) whose(r *http.Request, v visit.Visit) (*auth.Session, error) {
+// person finds the session of a browser: nil for a stranger, and where a handler in front vouches for somebody else.
+func (g *Gate) person(r *http.Request, v visit.Visit) (*auth.Session, error) {
 	value, ok := v.Cookie(r, visit.Session)
 	if !ok {
 		value = ""
 	}
-	s, err := g.session(r.Context(), auth.Asker{Host: v.Host, Vouched: v.Vouched}, value)
-	switch {
-	case err == nil:
-		return s, nil
-	case auth.KindOf(err) == auth.NotSignedIn:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("looking up a session: %w", err)
+	return g.session(r.Context(), auth.Asker{Host: v.Host, Vouched: v.Vouched}, value)
 }
+
+// program finds the session of what a program presents. An access key is for some requests only: which they are is said of the path that the
+// visitor asked for, not of what the site's rewrites make of it.
+func (g *Gate) program(r *http.Request, v visit.Visit, ambiguous bool, c visit.Credential) (*auth.Session, error) {
+	if c.Token == "" {
+		return nil, errUnclear
+	}
+	a := auth.Asker{
+		Host: v.Host, Vouched: v.Vouched, Home: v.Home(),
+		Method: r.Method, Address: v.Address, Ambiguous: ambiguous,
+		Basic: c.Basic, User: c.User,
+	}
+	if v.URL != nil {
+		a.Path = v.URL.Path
+	}
+	if extendedConnect(r) {
+		a.Method = http.MethodGet // what a WebSocket begins with elsewhere
+	}
+	return g.bearer(r.Context(), a, c.Token)
+}
+
+// errUnclear is what is presented in a way that can be read as two things, or as none.
+var errUnclear error = &auth.Error{Kind: auth.NotSignedIn, Detail: "what was presented is not one whole token in one place"}
 
 // worse orders verdicts of one session by what to say first: that somebody is not admitted, before asking them to prove anything.
 func worse(a, b auth.Verdict) bool {

@@ -105,11 +105,11 @@ const patience = 5 * time.Second
 // A person is led to the page where what is missing can be proven: at once from a link, by a link in a new tab from a form, since a
 // redirect would lose what was typed. Everything else gets a status that its program sees: a script that followed a redirect would
 // take the sign-in page for its data (WB-12), and a cache would keep it (WB-10). No answer of 401 makes a browser open its own
-// password dialog, since no browser knows our scheme.
+// password dialog, see challenge. Whoever has presented a token gets no page either, whatever else they say.
 //
 // kept is the form that the request was, sealed, where the caller has read and kept it: the page has it, to be sent once more. Else empty.
 func (g *Gate) Refuse(w http.ResponseWriter, r *http.Request, v visit.Visit, d Decision, kept string) {
-	g.logUnavailable(r, &d)
+	g.logRefusal(r, &d)
 	g.answer(w, r, v, d.refusal(), &d, kept)
 }
 
@@ -132,14 +132,14 @@ func (g *Gate) answer(w http.ResponseWriter, r *http.Request, v visit.Visit, wha
 
 // tell answers whoever does not speak gRPC. The decision is looked at where a proof is missing, and only there.
 func (g *Gate) tell(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision, kept string) {
-	sender := dialectOf(r)
+	sender := d.dialect(r)
 	if what.status == http.StatusUnauthorized && sender == navigation {
 		web.See(w, d.address(v, returnTo(v.URL)))
 		return
 	}
 	switch h := w.Header(); what.status {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", g.challenge)
+		h.Set("WWW-Authenticate", g.challenge(r, d))
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	case http.StatusServiceUnavailable:
@@ -156,8 +156,14 @@ func (g *Gate) tell(w http.ResponseWriter, r *http.Request, v visit.Visit, what 
 // data, and where the person was only the page knows that asked for it.
 func (g *Gate) problem(w http.ResponseWriter, r *http.Request, v visit.Visit, what *refusal, d *Decision) {
 	p := web.ProblemDetails{Type: what.problem, Title: web.Say(r, what.title), Detail: web.Say(r, what.text)}
-	if what.status == http.StatusUnauthorized {
+	switch {
+	case what.status != http.StatusUnauthorized:
+	case !d.Presented:
 		p.SignInURL = d.address(v, "")
+	case d.Session == nil:
+		p.Detail = web.Say(r, web.TokenRefused)
+	default:
+		p.Detail = web.Say(r, web.TokenTooWeak)
 	}
 	web.Problem(w, r, what.status, p)
 }
@@ -286,11 +292,36 @@ func appendEscaped(b []byte, s string) []byte {
 	return b
 }
 
-// challenge is the value of WWW-Authenticate, which RFC 9110 §11.6.1 wants with each 401. Brand is an operator's text: what a quoted
-// string cannot hold is left out.
-func challenge(brand string) string {
+// challenge is the value of WWW-Authenticate, which RFC 9110 section 11.6.1 wants with each 401.
+//
+// Many programs send a password only after they were asked for one in the words of RFC 7617, git and most that speak WebDAV among them. No
+// browser is asked so: it would open its own password dialog. What has been presented is answered in the words of RFC 6750 section 3.1 and
+// RFC 9470 section 3. All of it stands in one line, since nginx hands on no more.
+func (g *Gate) challenge(r *http.Request, d *Decision) string {
+	b := make([]byte, 0, 160)
+	if d.Presented {
+		b = append(append(b, "Bearer realm="...), g.realm...)
+		if d.Session == nil {
+			b = append(b, `, error="invalid_token", `...)
+		} else {
+			b = append(b, `, error="insufficient_user_authentication", `...)
+			if d.Need.MaxAge > 0 {
+				b = append(b, `max_age="`...)
+				b = strconv.AppendInt(b, int64(d.Need.MaxAge/time.Second), 10)
+				b = append(b, `", `...)
+			}
+		}
+	}
+	if d.Session == nil && d.dialect(r) == program && !visit.MayBrowse(r) {
+		b = append(append(append(b, "Basic realm="...), g.realm...), `, charset="UTF-8", `...)
+	}
+	return string(append(append(b, "Nightlatch realm="...), g.realm...))
+}
+
+// realm is a brand as a quoted string. It is an operator's text: what such a string cannot hold is left out.
+func realm(brand string) string {
 	var b strings.Builder
-	b.WriteString(`Nightlatch realm="`)
+	b.WriteByte('"')
 	for i := range len(brand) {
 		switch c := brand[i]; {
 		case c == '"' || c == '\\':
@@ -310,9 +341,12 @@ const (
 	untold  = "people are refused who may pass: the application cannot be told who they are"
 )
 
-func (g *Gate) logUnavailable(r *http.Request, d *Decision) {
-	if d.Reason == Unavailable {
+func (g *Gate) logRefusal(r *http.Request, d *Decision) {
+	switch {
+	case d.Reason == Unavailable:
 		g.logTrouble(r, noStore, d.Err)
+	case d.Presented && d.Err != nil:
+		g.log.LogAttrs(r.Context(), slog.LevelDebug, "what a program has presented opens nothing here", slog.Any("error", d.Err))
 	}
 }
 

@@ -126,6 +126,9 @@ func TestWB12WhoGetsWhat(t *testing.T) {
 					t.Errorf("got status %d, Location %q, want 303, %q", got.StatusCode, got.Header.Get("Location"), want)
 				}
 			case form:
+				if c := got.Header.Get("WWW-Authenticate"); c != `Nightlatch realm="Example"` {
+					t.Errorf("got WWW-Authenticate %q, by which a browser may ask for a password", c)
+				}
 				if got.StatusCode != 401 || !strings.HasPrefix(kind, "text/html") {
 					t.Errorf("got status %d, Content-Type %q, want 401, text/html", got.StatusCode, kind)
 				}
@@ -145,8 +148,12 @@ func TestWB12WhoGetsWhat(t *testing.T) {
 				if p["type"] != "/_nightlatch/problems/sign-in-required" || p["title"] != "Sign-in required" || p["status"] != 401.0 || p["sign_in_url"] != "/_nightlatch/sign-in" {
 					t.Errorf("got %v", p)
 				}
-				if c := got.Header.Get("WWW-Authenticate"); c != `Nightlatch realm="Example"` {
-					t.Errorf("got WWW-Authenticate %q", c)
+				challenge := `Nightlatch realm="Example"`
+				if !visit.MayBrowse(r) {
+					challenge = `Basic realm="Example", charset="UTF-8", ` + challenge
+				}
+				if c := got.Header.Get("WWW-Authenticate"); c != challenge {
+					t.Errorf("got WWW-Authenticate %q, want %q", c, challenge)
 				}
 			case grpc:
 				if got.StatusCode != 200 || got.Header.Get("Grpc-Status") != "16" || got.Header.Get("Grpc-Message") == "" || !strings.HasPrefix(kind, "application/grpc") {
@@ -452,8 +459,9 @@ func TestBrandInChallenge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g.challenge != want {
-			t.Errorf("brand %q: got %s, want %s", brand, g.challenge, want)
+		r, _ := ask(t, "GET /", script)
+		if got := g.challenge(r, new(Decision)); got != want {
+			t.Errorf("brand %q: got %s, want %s", brand, got, want)
 		}
 	}
 }

@@ -79,6 +79,14 @@ func dialectOf(r *http.Request) dialect {
 	return form
 }
 
+// dialect is that of a request about which was decided so, or nothing at all.
+func (d *Decision) dialect(r *http.Request) dialect {
+	if d != nil && d.Presented {
+		return program
+	}
+	return dialectOf(r)
+}
+
 const (
 	plainGRPC = "application/grpc"
 	webGRPC   = "application/grpc-web" // the dialect for browsers, whose clients accept no other type in an answer

@@ -33,3 +33,9 @@ func Navigates(r *http.Request) bool {
 	}
 	return false
 }
+
+// MayBrowse tells whether a browser may have sent a request, or a script in one. Those of today say so in Sec-Fetch-Mode, and all of them in
+// the first word of User-Agent, which hardly any other program has.
+func MayBrowse(r *http.Request) bool {
+	return len(r.Header["Sec-Fetch-Mode"]) > 0 || len(r.Header["X-Requested-With"]) > 0 || strings.HasPrefix(r.Header.Get("User-Agent"), "Mozilla/")
+}

@@ -47,3 +47,26 @@ func TestNavigates(t *testing.T) {
 		}
 	}
 }
+
+func TestMayBrowse(t *testing.T) {
+	const chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+	for name, c := range map[string]struct {
+		header http.Header
+		want   bool
+	}{
+		"a browser":                {http.Header{"Sec-Fetch-Mode": {"navigate"}, "User-Agent": {chrome}}, true},
+		"a browser without TLS":    {http.Header{"User-Agent": {chrome}}, true},
+		"a script in a browser":    {http.Header{"Sec-Fetch-Mode": {"cors"}, "Accept": {"*/*"}}, true},
+		"a WebSocket in a browser": {http.Header{"Sec-Fetch-Mode": {"websocket"}, "Upgrade": {"websocket"}}, true},
+		"an old browser's script":  {http.Header{"X-Requested-With": {"XMLHttpRequest"}}, true},
+		"curl":                     {http.Header{"User-Agent": {"curl/8.10.1"}}, false},
+		"git":                      {http.Header{"User-Agent": {"git/2.47.0"}}, false},
+		"a calendar":               {http.Header{"User-Agent": {"DAVx5/4.4.3-ose (dav4jvm; okhttp/4.12.0) Android/14"}}, false},
+		"another word of Mozilla":  {http.Header{"User-Agent": {"NotMozilla/5.0"}}, false},
+		"nothing":                  {http.Header{}, false},
+	} {
+		if got := MayBrowse(&http.Request{Header: c.header}); got != c.want {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
+	}
+}
