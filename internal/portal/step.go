@@ -63,15 +63,9 @@ func (q *request) begin() {
 
 // proceed hands out the cookies that an act of a sign-in earned and leads to its next step.
 func (q *request) proceed(p auth.Progress) {
-	if p.Session != "" {
-		q.visit.SetCookie(q.w, visit.Session, p.Session, p.Expires)
-	}
-	if p.Browser != "" {
-		q.visit.SetCookie(q.w, visit.Browser, p.Browser, time.Now().Add(auth.BrowserLife))
-	}
-	if p.Trusted != "" {
-		q.visit.SetCookie(q.w, visit.Trusted, p.Trusted, p.TrustedExpires)
-	}
+	q.visit.SetCookie(q.w, visit.Session, p.Session, p.Expires)
+	q.visit.SetCookie(q.w, visit.Browser, p.Browser, time.Now().Add(auth.BrowserLife))
+	q.visit.SetCookie(q.w, visit.Trusted, p.Trusted, p.TrustedExpires)
 	if p.Step != auth.StepDone {
 		q.visit.SetCookie(q.w, visit.Attempt, p.Attempt, time.Time{})
 		q.see(pathOf(p.Step))

@@ -97,11 +97,12 @@ func (v Visit) Cookie(r *http.Request, c Cookie) (value string, ok bool) {
 }
 
 // SetCookie sends one of our cookies: HttpOnly, SameSite=Lax, for the whole site, and for this host only unless it is the session of a
-// Domain. The zero time makes it end with the browser. On an Exposed connection it does nothing: whoever listens there would get the value.
+// Domain. The zero time makes it end with the browser. An empty value leaves the cookie as it is. On an Exposed connection it does nothing:
+// whoever listens there would get the value.
 //
 // Lax and not Strict, so that a link in a mail or a chat leads to the application and not to the sign-in page.
 func (v Visit) SetCookie(w http.ResponseWriter, c Cookie, value string, expires time.Time) {
-	if v.Transport == Exposed {
+	if v.Transport == Exposed || value == "" {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
