@@ -225,8 +225,8 @@ func (t *tx) sendAtOnce(u *userRecord, f *factors, a *attempt) (err error) {
 	case a.Sent != nil || t.silent:
 		return nil
 	case a.Waits == StepCode:
-		if ways := t.s.ways(u, f, &a.Need); len(ways) > 0 && ways[0].Sends() {
-			err = t.sendByWay(u, f, a, ways[0])
+		if w := t.client.Way.first(t.s.ways(u, f, &a.Need)); w != nil && w.Sends() {
+			err = t.sendByWay(u, f, a, *w)
 		}
 	case a.Pending != nil && a.Pending.Method != TOTP && (a.Waits == StepEnroll || a.Waits == StepConfirmAddress):
 		err = t.sendToPending(u, a)

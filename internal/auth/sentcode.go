@@ -49,6 +49,18 @@ type Way struct {
 // Sends tells whether a code is sent when this way is taken.
 func (w *Way) Sends() bool { return w.Method == Email || w.Method == Webhook }
 
+// first is the first of some ways that is by the same method, and by the same factor if w names one. Where w names nothing it is the best
+// of them.
+func (w *Way) first(ways []Way) *Way {
+	i := slices.IndexFunc(ways, func(x Way) bool {
+		return (w.Method == "" || w.Method == x.Method) && (w.Factor == "" || w.Factor == x.Factor)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &ways[i]
+}
+
 // ways are the factors with which somebody at StepCode can go on, the best first, and the backup codes last. It is the one place that
 // says which method is accepted, for the page that offers them and for the code that comes back (MF-7).
 func (s *Service) ways(u *userRecord, f *factors, need *Requirement) (list []Way) {

@@ -31,6 +31,7 @@ type Client struct {
 	Domain   string     // the parent domain all hosts of which are to share the session; empty: none
 	Home     string     // the origin of the site where people sign in for the one that was asked for; access tokens are of it
 	API      bool       // a program asks, through the API: what it begins goes on there alone
+	Way      Way        // by which the person means to go on: a code is sent by it at once, where it sends one; zero: by the best
 	Session  string     // with API: the id of the session that the request is authenticated by; empty: none
 }
 
