@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -37,6 +38,7 @@ type Config struct {
 	Service func() (*auth.Service, error) // asked on each request; an error is answered with 503
 	Level   auth.Level                    // that a sign-in has to reach: what the site asks where no rule says otherwise
 	Create  bool                          // whom a handler in front vouches for gets an account, if there is none of the name
+	Now     auth.Clock                    // nil: time.Now
 	Log     *slog.Logger                  // nil: nothing is logged
 }
 
@@ -45,6 +47,7 @@ type API struct {
 	service func() (*auth.Service, error)
 	level   auth.Level
 	create  bool
+	now     auth.Clock
 	log     *slog.Logger
 	mux     *http.ServeMux // only finds the pattern of a request
 	routes  map[string]route
@@ -59,8 +62,11 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("an API needs the level that a sign-in has to reach")
 	}
 	a := &API{
-		service: cfg.Service, level: cfg.Level, create: cfg.Create, log: cfg.Log,
+		service: cfg.Service, level: cfg.Level, create: cfg.Create, now: cfg.Now, log: cfg.Log,
 		mux: http.NewServeMux(), routes: make(map[string]route),
+	}
+	if a.now == nil {
+		a.now = time.Now
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -85,7 +91,13 @@ func routes() []route {
 	act := chain{atHost, overHTTPS, afterHandshake, sameOrigin, withoutQuery, withService}
 
 	return []route{
+		{"POST", "sign-in", act.then(answer(http.StatusOK, signIn))},
+		{"POST", "sign-in/send", act.then(answer(http.StatusOK, sendSignInCode))},
+		{"POST", "sign-in/enroll", act.then(answer(http.StatusOK, enrollInSignIn))},
+		{"POST", "sign-in/verify", act.then(answer(http.StatusOK, verifySignIn))},
 		{"POST", "sign-out", act.and(withSession).then(answer(http.StatusNoContent, signOut))},
+		{"POST", "token/refresh", act.then(answer(http.StatusOK, refresh))},
+		{"POST", "token/revoke", act.then(answer(http.StatusNoContent, revoke))},
 		{"GET", "account", read.and(withAccount).then(answer(http.StatusOK, showAccount))},
 	}
 }

@@ -55,7 +55,7 @@ func read[In any](c *call) (in In, ok bool) {
 		return refuse(badRequest.because(inWords(err)))
 	}
 	if name := missing(reflect.ValueOf(in)); name != "" {
-		return refuse(badRequest.because(fmt.Sprintf("the field %q is missing", name)))
+		return refuse(missingField(name))
 	}
 	return in, true
 }

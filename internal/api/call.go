@@ -26,6 +26,8 @@ type call struct {
 	own      *auth.Session // set by withSession: who asks
 	ticket   string        // … and what the acts of package auth know that by: the value of the cookie, or the access token
 	byCookie bool          // … which of the two
+
+	way auth.Way // by which the person means to go on, see auth.Client
 }
 
 // client is who asks, for package auth.
@@ -33,7 +35,10 @@ func (c *call) client() auth.Client {
 	browser, _ := c.visit.Cookie(c.Request, visit.Browser)
 	client := auth.Client{
 		Address: c.visit.Address, Device: c.UserAgent(), Browser: browser, Origin: c.visit.Origin, Host: c.visit.Host, Domain: c.visit.Domain,
-		Vouched: c.visit.Vouched,
+		Vouched: c.visit.Vouched, Home: c.visit.Home(), API: true, Way: c.way,
+	}
+	if c.own != nil {
+		client.Session = c.own.ID
 	}
 	if len(c.Header["Accept-Language"]) > 0 { // a program that does not say gets mail in the language in which its person last saw a page
 		client.Language = web.Tag(c.Request)

@@ -4,21 +4,45 @@
 package api
 
 import (
+	"strings"
+
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
-// withSession finds the session that a call is made with.
+// withSession finds the session that a call is made with: by the cookie of the pages, or by an access token. Where both came, one of them is
+// not what the sender means, and nobody can tell which. An access key passes the gate and opens nothing here.
 func withSession(c *call) bool {
-	c.ticket, c.byCookie = c.visit.Cookie(c.Request, visit.Session)
-	if !c.byCookie {
+	presented, found := visit.Presented(c.Header)
+	cookie, has := c.visit.Cookie(c.Request, visit.Session)
+	switch {
+	case found && has:
+		c.answer(badRequest.because("the request has a session cookie and a credential of a program: send one of them"))
+		return false
+	case found && isAccessToken(presented.Token):
+		c.ticket = presented.Token
+	case has:
+		c.ticket, c.byCookie = cookie, true
+	default:
 		c.answer(kinds[auth.NotSignedIn])
 		return false
 	}
 	var err error
-	if c.own, err = c.auth.Session(c.Context(), auth.Asker{Host: c.visit.Host, Vouched: c.visit.Vouched}, c.ticket); err != nil {
+	if c.own, err = c.open(c.ticket); err != nil {
 		c.refuse(err)
 		return false
 	}
 	return true
 }
+
+// open finds the session behind the value of a cookie or an access token.
+func (c *call) open(ticket string) (*auth.Session, error) {
+	asker := auth.Asker{Host: c.visit.Host, Vouched: c.visit.Vouched, Home: c.visit.Home(), Address: c.visit.Address}
+	if isAccessToken(ticket) {
+		return c.auth.Bearer(c.Context(), asker, ticket)
+	}
+	return c.auth.Session(c.Context(), asker, ticket)
+}
+
+// isAccessToken tells an access token from the value of a cookie and from an access key, which have no dots.
+func isAccessToken(ticket string) bool { return strings.Contains(ticket, ".") }

@@ -42,6 +42,7 @@ func newDesk(t testing.TB, changes ...func(*api.Config)) *desk {
 	cfg := api.Config{
 		Service: func() (*auth.Service, error) { return d.Service, d.fails },
 		Level:   auth.LevelTwoFactor,
+		Now:     d.Clock.Now,
 		Log:     slog.New(slog.NewTextHandler(d.log, nil)),
 	}
 	for _, change := range changes {

@@ -67,11 +67,14 @@ func withoutQuery(c *call) bool {
 	return c.unless(c.visit.URL.RawQuery == "" && !c.visit.URL.ForceQuery, badRequest.because("this address takes no query parameters"))
 }
 
-// atOwnHost refuses what is to be done where people sign in: at a host of a central portal there is no session that could change an account.
-func atOwnHost(c *call) bool {
-	return c.unless(c.visit.Portal == "", atPortal.with(struct {
+// atOwnHost refuses what is to be done where people sign in: at another host of a central portal no session can change an account.
+func atOwnHost(c *call) bool { return c.unless(c.visit.Portal == "", c.onlyAtPortal()) }
+
+// onlyAtPortal leads a program there.
+func (c *call) onlyAtPortal() problem {
+	return atPortal.with(struct {
 		URL string `json:"api_url"`
-	}{c.visit.Portal + Prefix}))
+	}{c.visit.Portal + Prefix})
 }
 
 // withService gets the auth.Service of the moment.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/password"
+	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
 
@@ -23,10 +24,18 @@ type problem struct {
 	more   any // members of its own; nil: none
 }
 
+// Error makes a problem what an act can end with.
+func (p problem) Error() string { return p.name }
+
 // because gives a problem another detail.
 func (p problem) because(detail string) problem {
 	p.detail = detail
 	return p
+}
+
+// missingField is what a body lacks.
+func missingField(name string) problem {
+	return badRequest.because(fmt.Sprintf("the field %q is missing", name))
 }
 
 // with gives a problem members.
@@ -46,6 +55,8 @@ var (
 	wrongMethod   = problem{status: 405, name: "method-not-allowed", title: "Method not allowed", detail: "this address takes only the methods of the Allow header"}
 	wrongType     = problem{status: 415, name: "wrong-type", title: "Not JSON", detail: "the body must be application/json in UTF-8, without compression"}
 	tooEarly      = problem{status: 425, name: "too-early", title: "Sent too early", detail: "the request came as TLS early data, which can be sent again by others: send it after the handshake"}
+
+	invalidRefreshToken = problem{status: 401, name: "invalid-refresh-token", title: "The refresh token is not good", detail: "it is unknown, was used before, or its session has ended: sign in"}
 
 	// unread are the answers to a body that could not be read to its end, by status.
 	unread = map[int]problem{
@@ -115,7 +126,7 @@ func (c *call) challenge(p problem) string {
 	case kinds[auth.StepUpNeeded].name:
 		return fmt.Sprintf(`%s, error="insufficient_user_authentication", max_age="%d"`, realm, int(auth.SudoAge.Seconds()))
 	case kinds[auth.NotSignedIn].name:
-		if c.ticket != "" && !c.byCookie {
+		if _, found := visit.Presented(c.Header); found || len(c.Header["Authorization"]) > 0 && !c.byCookie {
 			return realm + `, error="invalid_token"`
 		}
 	}
@@ -130,8 +141,12 @@ type refusal struct {
 
 func (r refusal) Unwrap() error { return r.error }
 
-// refuse answers an error of package auth.
+// refuse answers what an act has ended with: a problem, or an error of package auth.
 func (c *call) refuse(err error) {
+	if p, ok := errors.AsType[problem](err); ok {
+		c.answer(p)
+		return
+	}
 	kind := auth.KindOf(err)
 	p, known := kinds[kind]
 	if !known {

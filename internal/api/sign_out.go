@@ -12,6 +12,7 @@ func signOut(c *call, _ nothing) (any, error) {
 	}
 	if c.byCookie {
 		c.visit.ClearCookie(c.w, visit.Session)
+		c.w.Header().Set("Clear-Site-Data", `"cache"`) // the back button shows nothing of the application either (WB-11)
 	}
 	return nil, nil
 }

@@ -42,7 +42,7 @@ var rooms = map[string]room{
 	"internal/gate":   {[]string{"internal/auth", "internal/visit", "web"}, "a door; it asks auth who may pass and tells the sender in the words of web"},
 	"internal/forms":  {[]string{"internal/auth", "internal/visit", "web"}, "it holds a form between two doors; which of them it comes to is package server's"},
 	"internal/portal": {[]string{"internal/auth", "internal/identity", "internal/otp", "internal/password", "internal/signing", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, signing the keys to publish, identity what else a verifier has to find"},
-	"internal/api":    {[]string{"internal/auth", "internal/password", "internal/visit", "web"}, "a door; password has the reasons why one is refused, web the headers of what is answered"},
+	"internal/api":    {[]string{"internal/auth", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, web the headers of what is answered"},
 	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
 
 	"internal/courier":  {[]string{"internal/auth", "internal/mail", "internal/visit", "internal/webhook", "web"}, "it takes what auth says to people, in the words of web, by mail or webhook"},

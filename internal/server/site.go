@@ -64,7 +64,7 @@ func NewSite(cfg SiteConfig) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := api.New(api.Config{Service: cfg.Service, Level: cfg.level(), Create: cfg.Create, Log: cfg.Log})
+	a, err := api.New(api.Config{Service: cfg.Service, Level: cfg.level(), Create: cfg.Create, Now: cfg.Now, Log: cfg.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: The Nightlatch authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/visit"
+)
+
+// bodies are what each act with fields takes, whole and of the right types; the values need not be good. A route that is missing here takes
+// no fields.
+var bodies = map[string]string{
+	"sign-in":        `{"username":"alice","password":"not the right one","method":"totp","factor":"x","code":"000000","tokens":true,"remember":true}`,
+	"sign-in/send":   `{"attempt":"x","method":"email","factor":"x"}`,
+	"sign-in/enroll": `{"attempt":"x","method":"webhook","name":"x","channel":"sms","destination":"x"}`,
+	"sign-in/verify": `{"attempt":"x","method":"totp","code":"000000"}`,
+	"token/refresh":  `{"refresh_token":"x"}`,
+	"token/revoke":   `{"refresh_token":"x"}`,
+}
+
+// Every route refuses a body that two readers could understand differently, and says in which field (RFC 9457), and never quotes a value.
+func TestEveryRouteRefusesBadBodies(t *testing.T) {
+	d := newDesk(t)
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	every(func(method, path string) {
+		body := bodies[path]
+		fields := []string{}
+		for pair := range strings.SplitSeq(strings.Trim(body, "{}"), ",") {
+			if name, _, ok := strings.Cut(pair, ":"); ok {
+				fields = append(fields, strings.Trim(name, `"`))
+			}
+		}
+		refused := func(what, body string, detail string, status int, problem string, change ...func(*http.Request)) {
+			t.Helper()
+			a := d.ask(method, path, body, append(change, cookie(visit.Session, alice.Session))...)
+			a.what += " with " + what
+			members := a.is(status, problem)
+			if got, _ := members["detail"].(string); detail != "" && got != detail || strings.Contains(a.Body.String(), "SECRET") {
+				t.Errorf("%s: the detail is %q, want %q\n%s", a.what, got, detail, a.Body)
+			}
+		}
+		bad := func(what, body, detail string) { t.Helper(); refused(what, body, detail, 400, "bad-request") }
+		whole := func(more string) string {
+			if body == "" {
+				return "{" + strings.TrimPrefix(more, ",") + "}"
+			}
+			return strings.TrimSuffix(body, "}") + more + "}"
+		}
+		bad("another field", whole(`,"extra":"SECRET"`), `there is no field "extra"`)
+		bad("a field without a name", whole(`,"":1`), "")
+		bad("a long field", whole(`,"`+strings.Repeat("x", 5000)+`":1`), `there is no field "`+strings.Repeat("x", 64)+`…"`)
+		bad("a prototype", whole(`,"__proto__":{"admin":true}`), `there is no field "__proto__"`)
+		for _, f := range fields {
+			bad("doubled "+f, whole(fmt.Sprintf(`,%q:"SECRET"`, f)), fmt.Sprintf("the field %q stands there twice", f))
+			bad(f+" in another case", whole(fmt.Sprintf(`,%q:"SECRET"`, strings.ToUpper(f))), fmt.Sprintf("there is no field %q", strings.ToUpper(f)))
+			for _, value := range []string{"null", `["SECRET"]`, `{"SECRET":1}`, "1", "-1", "1.5", "1e999999", strings.Repeat("9", 400), "[[[[[[]]]]]]"} {
+				bad(f+" as "+value[:min(9, len(value))], fmt.Sprintf(`{%q:%s}`, f, value), fmt.Sprintf("the value of the field %q cannot be used", f))
+			}
+			wrong := "true"
+			if strings.Contains(body, `"`+f+`":true`) {
+				wrong = `"true"`
+			}
+			bad(f+" of another type", fmt.Sprintf(`{%q:%s}`, f, wrong), fmt.Sprintf("the value of the field %q cannot be used", f))
+		}
+		const notObject, notJSON = "the body is not a JSON object", "the body is not valid JSON in UTF-8"
+		bad("null", "null", notObject)
+		bad("an array", "[]", notObject)
+		bad("objects in an array", `[{"username":"SECRET"}]`, notObject)
+		bad("a text", `"SECRET"`, notObject)
+		bad("a number", "1", notObject)
+		bad("a blank", " ", "")
+		bad("no end", `{`, notJSON)
+		bad("one quote", `{'username':'SECRET'}`, notJSON)
+		bad("no quotes", `{username:"SECRET"}`, notJSON)
+		bad("a comma too many", `{,}`, notJSON)
+		bad("a comment", `{/*SECRET*/}`, notJSON)
+		bad("a second object", whole("")+whole(""), notJSON)
+		bad("something after it", whole("")+"SECRET", notJSON)
+		bad("a byte order mark", "\ufeff"+whole(""), notJSON)
+		bad("UTF-16", "\xff\xfe{\x00}\x00", notJSON)
+		bad("a NUL", whole("")+"\x00", notJSON)
+		bad("broken UTF-8 in a name", whole(",\"\xff\":1"), notJSON)
+		bad("half of a character", whole(`,"\ud800":1`), notJSON)
+		bad("deep nesting", strings.Repeat("[", 30000), "")
+		bad("deep nesting of objects", strings.Repeat(`{"a":`, 10000), "")
+		bad("deep nesting below a field", `{"username":`+strings.Repeat("[", 30000), "")
+		if len(fields) > 0 {
+			bad("nothing", "{}", "")
+			bad("broken UTF-8 in a value", fmt.Sprintf("{%q:\"\xc3\x28\"}", fields[0]), notJSON)
+			bad("half of a character in a value", fmt.Sprintf(`{%q:"\udc00"}`, fields[0]), notJSON)
+		}
+
+		refused("65 KiB", whole("")+strings.Repeat(" ", 65<<10), "", 413, "too-large")
+		refused("65 KiB of unknown length", whole("")+strings.Repeat(" ", 65<<10), "", 413, "too-large", func(r *http.Request) { r.ContentLength = -1 })
+		if body == "" { // a body of an act without fields is read whatever it says to be; that tells those that are missing above
+			refused("65 KiB of no type", strings.Repeat(" ", 65<<10), "", 413, "too-large", func(r *http.Request) { r.Header.Del("Content-Type") })
+		}
+		for _, kind := range []string{
+			"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", "application/json-seq", "application/problem+json",
+			"application/json; charset=latin1", "application/json; charset=utf-16", "application/json; version=2",
+			"application/json, text/plain", "application", "", "*/*", "application/json;charset",
+		} {
+			refused(fmt.Sprintf("the type %q", kind), whole(""), "", 415, "wrong-type", header("Content-Type", kind))
+		}
+		refused("no type", whole(""), "", 415, "wrong-type", func(r *http.Request) { r.Header.Del("Content-Type") })
+		refused("two types", whole(""), "", 415, "wrong-type", func(r *http.Request) {
+			r.Header["Content-Type"] = []string{"application/json", "application/json"}
+		})
+		refused("compression", whole(""), "", 415, "wrong-type", header("Content-Encoding", "gzip"))
+	})
+}
+
+// What is fine is taken: with a charset, in any order, with blanks around, and no body at all where there are no fields.
+func TestGoodBodies(t *testing.T) {
+	d := newDesk(t)
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	right := of("username", "alice", "password", alice.Password)
+	for _, kind := range []string{"application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""} {
+		d.ask("POST", "sign-in", " \r\n\t"+right+"\n", header("Content-Type", kind)).is(200, "")
+	}
+	d.ask("POST", "sign-in", `{"\u0075sername":"\u0061lice","password":"`+alice.Password+`"}`).is(200, "")
+	for _, body := range []string{"", "{}", " {} "} {
+		d.ask("GET", "account", body, cookie(visit.Session, alice.Session)).is(200, "")
+	}
+	d.ask("GET", "account", "", cookie(visit.Session, alice.Session), header("Content-Type", "application/json")).is(200, "")
+	a := d.ask("HEAD", "account", "", cookie(visit.Session, alice.Session))
+	if a.Code != 200 || a.Body.Len() > 0 {
+		t.Errorf("HEAD: got %d and %q", a.Code, a.Body)
+	}
+}
+
+// A field that has to be there is missed by its name.
+func TestMissingFields(t *testing.T) {
+	d := newDesk(t)
+	for path, body := range map[string]string{
+		"sign-in":        `{"password":"x","username":""}`,
+		"sign-in/send":   `{"method":"email"}`,
+		"sign-in/enroll": `{"method":"totp"}`,
+		"sign-in/verify": `{"attempt":"x"}`,
+		"token/refresh":  `{}`,
+		"token/revoke":   `{"refresh_token":""}`,
+	} {
+		field := map[string]string{"sign-in": "username", "sign-in/verify": "code", "token/refresh": "refresh_token", "token/revoke": "refresh_token"}[path]
+		if field == "" {
+			field = "attempt"
+		}
+		members := d.ask("POST", path, body).is(400, "bad-request")
+		if want := fmt.Sprintf("the field %q is missing", field); members["detail"] != want {
+			t.Errorf("%s: %v, want %s", path, members["detail"], want)
+		}
+	}
+	d.ask("POST", "sign-in", `{"username":"alice"}`).is(400, "bad-request")
+}
+
+// The words for methods are those of the Caddyfile, and those of RFC 8176 are none.
+func TestWordsOfMethods(t *testing.T) {
+	d := newDesk(t)
+	for _, word := range []string{"otp", "pwd", "password", "vouched", "trusted_browser", "TOTP", "sms", "webauthn", "", "totp "} {
+		d.ask("POST", "sign-in/verify", of("attempt", "x", "code", "000000", "method", word)).is(400, "bad-request")
+	}
+	for _, word := range []string{"totp", "email", "webhook", "backup_code"} {
+		d.ask("POST", "sign-in/verify", of("attempt", "x", "code", "000000", "method", word)).is(401, "attempt-gone")
+	}
+}
