@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,6 +32,8 @@ func (c canaries) add(what string, values ...string) {
 		}
 	}
 }
+
+var appPasswordRE = regexp.MustCompile(`(nlk[0-9a-f]{16})_([A-Za-z0-9_-]{43})`)
 
 // LG-1: with everything logged that Caddy can log, no secret is in any output or file but the sealed store.
 func TestLG1NoSecretIsTold(t *testing.T) {
@@ -113,6 +116,18 @@ https://app.test:PORT {
 	keep(b)
 	for _, path := range []string{"/x", "/broken/x", "/lax", "/_nightlatch/account"} {
 		b.send("GET", path, nil)
+	}
+	b.open("/_nightlatch/app-passwords/new")
+	b.submit("app-passwords/new", "name", "Calendar", "days", "90")
+	made := appPasswordRE.FindStringSubmatch(b.At.Body)
+	if made == nil {
+		t.Fatalf("no app password on the page: %d %s", b.At.Status, b.Text())
+	}
+	c.add("an app password", made[2])
+	for _, path := range []string{"app-passwords", "app-passwords/new"} {
+		if b.open("/_nightlatch/" + path); strings.Contains(b.At.Body, made[2]) {
+			t.Errorf("%s shows the secret of an app password again", path)
+		}
 	}
 
 	// Somebody mistypes the password, types it as a name, signs in with a code, a used code and a backup code, and proves more.

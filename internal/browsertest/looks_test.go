@@ -81,11 +81,14 @@ func TestEveryLanguageFits(t *testing.T) {
 	for _, tag := range []string{"en", "de", "fr", "es", "pt", "ja", "zh-Hans"} {
 		in.wants(tag)
 		for _, page := range []string{
-			"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "sessions", "sign-out", strings.TrimPrefix(factor, "/_nightlatch/"),
+			"account", "two-factor/add", "two-factor/disable", "backup-codes/new", "password", "email", "app-passwords", "app-passwords/new", "sessions", "sign-out", strings.TrimPrefix(factor, "/_nightlatch/"),
 		} {
 			in.open("/_nightlatch/"+page).sees(200, "/_nightlatch/"+page).speaks(tag)
 		}
 		in.open("/_nightlatch/account").shoot("38-account-" + tag)
+		in.open("/_nightlatch/app-passwords/new").fill("name", tag, "path", "/dav").leads(chromedp.Click(chromedp.CSS("form button"))).
+			sees(200, "/_nightlatch/app-passwords/new").speaks(tag).shoot("38-app-password-" + tag)
+		in.open("/_nightlatch/app-passwords").sees(200, "/_nightlatch/app-passwords").shoot("38-app-passwords-" + tag)
 		in.open("/_nightlatch/sessions").shoot("38-sessions-" + tag)
 
 		out := newTab(t, front.URL).wants(tag)

@@ -154,29 +154,11 @@ func (b *tab) backupCodes(name string) []string {
 func (b *tab) keep(name string, codes []string) {
 	b.t.Helper()
 	want := "Nightlatch: " + name + "\r\n\r\n" + strings.Join(codes, "\r\n") + "\r\n"
-	home := chromedp.FromContext(b.ctx).BrowserContextID
-
-	// Where the browser does not allow it, the page says so.
-	clipboard := func(name string, setting browser.PermissionSetting) {
-		b.t.Helper()
-		if _, err := chromedp.CallBrowser(b.ctx, browser.SetPermission, browser.SetPermissionParams{
-			Permission: &browser.PermissionDescriptor{Name: name}, Setting: setting, BrowserContextID: home,
-		}); err != nil {
-			b.t.Fatal(err)
-		}
-	}
-	clipboard("clipboard-write", browser.PermissionSettingDenied)
-	b.do(chromedp.Click(named("Copy")), says("The browser did not allow copying."))
-	clipboard("clipboard-write", browser.PermissionSettingGranted)
-	clipboard("clipboard-read", browser.PermissionSettingGranted)
-	b.do(chromedp.Click(named("Copy")), says("Copied."))
-	if got := get(b, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise)); got != want {
-		b.t.Errorf("the clipboard holds %q, want %q", got, want)
-	}
+	copies(b, named("Copy"), want)
 
 	dir, yes := b.t.TempDir(), true
 	if _, err := chromedp.CallBrowser(b.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
-		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir, BrowserContextID: home, EventsEnabled: &yes,
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID, EventsEnabled: &yes,
 	}); err != nil {
 		b.t.Fatal(err)
 	}
@@ -197,6 +179,27 @@ func (b *tab) keep(name string, codes []string) {
 
 	b.do(chromedp.Evaluate[chromedp.Void](`window.print = () => { document.title = "printing" }`))
 	b.do(chromedp.Click(named("Print")), chromedp.Poll[chromedp.Void](`document.title === "printing"`))
+}
+
+// copies presses a button that copies, and looks into the clipboard. Where the browser does not allow it, the page says so.
+func copies[S chromedp.Selectable](b *tab, button S, want string) {
+	b.t.Helper()
+	clipboard := func(name string, setting browser.PermissionSetting) {
+		b.t.Helper()
+		if _, err := chromedp.CallBrowser(b.ctx, browser.SetPermission, browser.SetPermissionParams{
+			Permission: &browser.PermissionDescriptor{Name: name}, Setting: setting, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+		}); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	clipboard("clipboard-write", browser.PermissionSettingDenied)
+	b.do(chromedp.Click(button), says("The browser did not allow copying."))
+	clipboard("clipboard-write", browser.PermissionSettingGranted)
+	clipboard("clipboard-read", browser.PermissionSettingGranted)
+	b.do(chromedp.Click(button), says("Copied."))
+	if got := get(b, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise)); got != want {
+		b.t.Errorf("the clipboard holds %q, want %q", got, want)
+	}
 }
 
 // says waits until the page does.
