@@ -580,3 +580,69 @@ func TestRefreshesAreBounded(t *testing.T) {
 		t.Errorf("after a while: %v", err)
 	}
 }
+
+// What a program has begun in sudo mode it may finish within the life of the attempt: there is no page that could ask for the proofs again. A
+// page asks. The factor that was confirmed has the id that the answer says.
+func TestAProgramFinishesWhatItBeganInSudoMode(t *testing.T) {
+	t.Parallel()
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	page := program
+	page.API = false
+	for _, c := range []struct {
+		client auth.Client
+		want   auth.Step
+	}{{program, auth.StepEnroll}, {page, auth.StepPassword}} {
+		in := alice.Credentials()
+		in.Tokens = c.client.API
+		pr, err := b.SignIn(bg, c.client, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pr, err = b.Code(bg, c.client, pr.Attempt, auth.TOTP, alice.Code()); err != nil {
+			t.Fatal(err)
+		}
+		ticket := pr.Session
+		if c.client.API {
+			ticket, c.client.Session = pr.Tokens.Access, pr.SessionID
+			s, err := b.Bearer(bg, auth.Asker{Host: c.client.Host, Home: home}, ticket)
+			if err != nil || !s.SudoUntil().Equal(b.Clock.Now().Add(auth.SudoAge)) {
+				t.Errorf("in sudo mode until %v, %v; want ten minutes", s.SudoUntil(), err)
+			}
+			b.Clock.Move(4 * time.Minute) // the access token is good for five
+			if pr.Tokens, err = refreshed(b, c.client, pr.Tokens); err != nil {
+				t.Fatal(err)
+			}
+			b.Clock.Move(4 * time.Minute)
+			ticket = pr.Tokens.Access
+		} else {
+			b.Clock.Move(8 * time.Minute)
+		}
+		if pr, err = b.AddFactor(bg, c.client, ticket, byApp); err != nil {
+			t.Fatal(err)
+		}
+		b.Clock.Move(2 * time.Minute)
+		v, err := b.Service.Attempt(bg, c.client, pr.Attempt)
+		if err != nil || v.Step != c.want {
+			t.Fatalf("API %t: two minutes after sudo mode ran out the attempt waits at %q, %v; want %q", c.client.API, v.Step, err, c.want)
+		}
+		if !c.client.API {
+			continue
+		}
+		pr, err = b.ConfirmEnrollment(bg, c.client, pr.ID, otp.Code(v.Pending.Secret, otp.Step(b.Clock.Now())))
+		if err != nil || pr.Factor == "" {
+			t.Fatalf("%+v, %v; want the id of a factor", pr, err)
+		}
+		u, err := b.User(bg, "alice")
+		if err != nil || len(u.Factors) != 2 || u.Factors[1].ID != pr.Factor {
+			t.Errorf("the factor is said to be %s, and there are %+v, %v", pr.Factor, u.Factors, err)
+		}
+		_, err = b.NewBackupCodes(bg, c.client, pr.Tokens.Access)
+		wantKind(t, err, auth.StepUpNeeded, "the password is as old as it was")
+	}
+}
+
+func refreshed(b *authtest.Bench, c auth.Client, old *auth.Tokens) (*auth.Tokens, error) {
+	next, err := b.Refresh(bg, c, old.Refresh)
+	return &next, err
+}

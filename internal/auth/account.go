@@ -54,9 +54,13 @@ func (t *tx) openAccount(x *Session) (*account, error) {
 	return &account{r, u, f}, err
 }
 
-// attempt begins one in the name of the session, which proves sudo mode anew should it run out on the way.
-func (a *account) attempt(x attempt) attempt {
+// attempt begins one in the name of the session, which proves sudo mode anew should it run out on the way. There is no page that would ask
+// a program for that, so what it has begun in sudo mode it may finish, in the few minutes that it has for it.
+func (t *tx) attempt(a *account, x attempt) attempt {
 	x.Session, x.Need, x.Proofs = a.session.ID, Sudo, a.session.Proofs
+	if t.client.API {
+		x.Need = complete
+	}
 	return x
 }
 
@@ -93,6 +97,16 @@ func (t *tx) mayChange(a *account, need Requirement) error {
 // InSudo tells whether a session may change what guards its account, or has to prove more before.
 func (s *Service) InSudo(c Client, x *Session) bool {
 	return Sudo.Judge(x, s.now()) == Pass && (x.API || !c.API)
+}
+
+// SudoUntil is when a session that is in sudo mode leaves it, unless more is proven until then. The word of a handler in front does not
+// grow old.
+func (x *Session) SudoUntil() time.Time {
+	until := x.ProvenAt().Add(SudoAge)
+	if x.Expires.Before(until) || !x.Enrolled && slices.ContainsFunc(x.Proofs, isVouched) {
+		until = x.Expires
+	}
+	return until
 }
 
 // Complete tells whether a session has proven what its account has: the least for any page about it.
@@ -210,7 +224,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, c Client, session string) 
 		}
 		t.eventFor(a.user, Event{Type: EventBackupCodesMade, Outcome: success, Session: a.session.ID})
 		t.notify(a.user, Message{Kind: NoticeBackupCodesMade})
-		return t.begin(a.user, a.attempt(attempt{Act: EventBackupCodesMade, Codes: codes}))
+		return t.begin(a.user, t.attempt(a, attempt{Act: EventBackupCodesMade, Codes: codes}))
 	})
 }
 
@@ -310,7 +324,7 @@ func (s *Service) ChangeEmail(ctx context.Context, c Client, session, address st
 			return p, fail(SameAddress)
 		}
 		w := &pending{Method: Email, Destination: address, NewAddress: true}
-		return t.begin(a.user, a.attempt(attempt{Act: EventEmailChanged, Pending: w}))
+		return t.begin(a.user, t.attempt(a, attempt{Act: EventEmailChanged, Pending: w}))
 	})
 }
 

@@ -37,6 +37,7 @@ type Progress struct {
 	ReturnTo  string    // where the person wanted to go, as given at the start; check it when used
 	UsedCode  bool      // a backup code was just used …
 	CodesLeft int       // … and this many are left
+	Factor    string    // the id of the second factor that was just confirmed
 	Codes     []string  // through the API: backup codes that were just made, formatted. They are shown nowhere else
 	Done      string    // at StepDone: the act on an own account that this was the end of, by the name of its event; empty: a sign-in or a step-up
 
@@ -378,7 +379,7 @@ func (s *Service) sentView(t store.Tx, h *held) (*SentView, error) {
 
 // StepUp begins to prove what a running session lacks for a requirement. When it lacks nothing, Progress is done and has no new
 // session. The requirement says only what to ask for: the gate judges again afterwards, so a made-up one gains nothing. Since a link is
-// enough to begin one, it sends no code until the person asks for one.
+// enough to begin one, it sends no code until the person asks for one; through the API, which no link leads to, it does.
 func (s *Service) StepUp(ctx context.Context, c Client, session string, need Requirement, returnTo string) (Progress, error) {
 	x, err := s.ownSession(ctx, c, session)
 	if err != nil {
@@ -411,7 +412,7 @@ func (s *Service) StepUp(ctx context.Context, c Client, session string, need Req
 		if _, err := t.reserve([]limit{stepUpLimit(x.ID)}); err != nil {
 			return p, err
 		}
-		t.silent = true
+		t.silent = !c.API
 		return t.begin(o.user, a)
 	})
 }

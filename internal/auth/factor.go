@@ -171,7 +171,7 @@ func (f *factors) hashes() []string {
 
 // enroll makes what was confirmed a factor. The step of an authenticator app that confirmed it is burned: its code is worth nothing from
 // now on (OT-6).
-func (f *factors) enroll(p *pending, step int64, now time.Time) {
+func (f *factors) enroll(p *pending, step int64, now time.Time) (id string) {
 	n := named{ID: newID(), Name: p.Name, Created: now.UTC(), LastUsed: now.UTC()}
 	switch p.Method {
 	case TOTP:
@@ -182,6 +182,7 @@ func (f *factors) enroll(p *pending, step int64, now time.Time) {
 		f.Webhook = append(f.Webhook, webhookFactor{named: n, Channel: p.Channel, Destination: p.Destination})
 	}
 	f.Version = newID()
+	return n.ID
 }
 
 // setBackup replaces the backup codes: the older ones are dead.
