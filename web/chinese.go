@@ -402,6 +402,8 @@ var chinese = words{
 
 		UnknownDevice: "未知设备",
 		DeviceOn:      "%s，%s",
+		Program:       "程序",
+		ProgramOn:     "程序：%s",
 
 		MailCodeSubject:             "您在 %s 的验证码",
 		MailTurnOffSubject:          "用于停用您在 %s 的双重验证的验证码",
@@ -468,7 +470,7 @@ var chinese = words{
 		CodesLeft:          {"=0", "您没有剩余的备用码。", "other", "您还有 %d 个备用码。"},
 		TrustBrowser:       {"other", "信任此浏览器：最多 %d 天内不要求验证码。仅限只有您一人使用的设备。"},
 		TrustBrowserHours:  {"other", "信任此浏览器：最多 %d 小时内不要求验证码。仅限只有您一人使用的设备。"},
-		AccountBrowsers:    {"<2", "仅在此浏览器中", "other", "在 %d 个浏览器中，包括此浏览器"},
+		AccountBrowsers:    {"<2", "仅在此浏览器中", "other", "在 %d 处，包括此浏览器"},
 		AppPasswordsCount:  {"=0", "无", "other", "%d 个"},
 		NewAppPasswordDays: {"other", "%d 天"},
 

@@ -37,6 +37,17 @@ func (v *voice) device(userAgent string) string {
 	return v.say(DeviceOn, program, system)
 }
 
+// holder says in words what goes on with a session: a browser, which everybody takes it for, or a program that holds it itself.
+func (v *voice) holder(userAgent string, program bool) string {
+	switch {
+	case !program:
+		return v.device(userAgent)
+	case known(programs, userAgent)+known(systems, userAgent) == "":
+		return v.say(Program)
+	}
+	return v.say(ProgramOn, v.device(userAgent))
+}
+
 func known(marks []mark, userAgent string) string {
 	for _, m := range marks {
 		if strings.Contains(userAgent, m.word) {

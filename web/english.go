@@ -400,6 +400,8 @@ var english = words{
 
 		UnknownDevice: "Unknown device",
 		DeviceOn:      "%s, %s",
+		Program:       "Program",
+		ProgramOn:     "Program: %s",
 
 		MailCodeSubject:             "Your code for %s",
 		MailTurnOffSubject:          "Your code to turn off two-factor sign-in at %s",
@@ -466,7 +468,7 @@ var english = words{
 		CodesLeft:          {"=0", "You have no backup code left.", "one", "You have %d backup code left.", "other", "You have %d backup codes left."},
 		TrustBrowser:       {"one", "Trust this browser: don't ask for a code in it for up to a day. Only on a device that you alone use.", "other", "Trust this browser: don't ask for a code in it for up to %d days. Only on a device that you alone use."},
 		TrustBrowserHours:  {"one", "Trust this browser: don't ask for a code in it for up to an hour. Only on a device that you alone use.", "other", "Trust this browser: don't ask for a code in it for up to %d hours. Only on a device that you alone use."},
-		AccountBrowsers:    {"<2", "In this browser only", "other", "In %d browsers, this one included"},
+		AccountBrowsers:    {"<2", "In this browser only", "other", "In %d places, this browser included"},
 		AppPasswordsCount:  {"=0", "None", "other", "%d"},
 		NewAppPasswordDays: {"one", "one day", "other", "%d days"},
 

@@ -402,6 +402,8 @@ var french = words{
 
 		UnknownDevice: "Appareil inconnu",
 		DeviceOn:      "%s, %s",
+		Program:       "Programme",
+		ProgramOn:     "Programme\u00a0: %s",
 
 		MailCodeSubject:             "Votre code pour %s",
 		MailTurnOffSubject:          "Votre code pour désactiver la connexion à deux facteurs chez %s",
@@ -468,7 +470,7 @@ var french = words{
 		CodesLeft:          {"=0", "Il ne vous reste aucun code de secours.", "one", "Il vous reste %d code de secours.", "other", "Il vous reste %d codes de secours."},
 		TrustBrowser:       {"one", "Faire confiance à ce navigateur\u00a0: ne pas y demander de code pendant un jour au plus. Seulement sur un appareil que vous êtes seul à utiliser.", "other", "Faire confiance à ce navigateur\u00a0: ne pas y demander de code pendant %d jours au plus. Seulement sur un appareil que vous êtes seul à utiliser."},
 		TrustBrowserHours:  {"one", "Faire confiance à ce navigateur\u00a0: ne pas y demander de code pendant une heure au plus. Seulement sur un appareil que vous êtes seul à utiliser.", "other", "Faire confiance à ce navigateur\u00a0: ne pas y demander de code pendant %d heures au plus. Seulement sur un appareil que vous êtes seul à utiliser."},
-		AccountBrowsers:    {"<2", "Dans ce navigateur seulement", "other", "Dans %d navigateurs, celui-ci compris"},
+		AccountBrowsers:    {"<2", "Dans ce navigateur seulement", "other", "À %d endroits, ce navigateur compris"},
 		AppPasswordsCount:  {"=0", "Aucun", "other", "%d"},
 		NewAppPasswordDays: {"one", "un jour", "other", "%d jours"},
 

@@ -401,6 +401,8 @@ var german = words{
 
 		UnknownDevice: "Unbekanntes Gerät",
 		DeviceOn:      "%s, %s",
+		Program:       "Programm",
+		ProgramOn:     "Programm: %s",
 
 		MailCodeSubject:             "Ihr Code für %s",
 		MailTurnOffSubject:          "Ihr Code zum Ausschalten der Zwei-Faktor-Anmeldung bei %s",
@@ -467,7 +469,7 @@ var german = words{
 		CodesLeft:          {"=0", "Sie haben keinen Backup-Code mehr.", "one", "Sie haben noch %d Backup-Code.", "other", "Sie haben noch %d Backup-Codes."},
 		TrustBrowser:       {"one", "Diesem Browser vertrauen: höchstens einen Tag lang nicht nach einem Code fragen. Nur auf einem Gerät, das Sie allein benutzen.", "other", "Diesem Browser vertrauen: höchstens %d Tage lang nicht nach einem Code fragen. Nur auf einem Gerät, das Sie allein benutzen."},
 		TrustBrowserHours:  {"one", "Diesem Browser vertrauen: höchstens eine Stunde lang nicht nach einem Code fragen. Nur auf einem Gerät, das Sie allein benutzen.", "other", "Diesem Browser vertrauen: höchstens %d Stunden lang nicht nach einem Code fragen. Nur auf einem Gerät, das Sie allein benutzen."},
-		AccountBrowsers:    {"<2", "Nur in diesem Browser", "other", "In %d Browsern, dieser mitgezählt"},
+		AccountBrowsers:    {"<2", "Nur in diesem Browser", "other", "An %d Orten, dieser Browser mitgezählt"},
 		AppPasswordsCount:  {"=0", "Keine", "other", "%d"},
 		NewAppPasswordDays: {"one", "ein Tag", "other", "%d Tage"},
 

@@ -401,6 +401,8 @@ var japanese = words{
 
 		UnknownDevice: "不明な端末",
 		DeviceOn:      "%s、%s",
+		Program:       "プログラム",
+		ProgramOn:     "プログラム：%s",
 
 		MailCodeSubject:             "%s のコード",
 		MailTurnOffSubject:          "%s の二要素認証を無効にするコード",
@@ -467,7 +469,7 @@ var japanese = words{
 		CodesLeft:          {"=0", "バックアップコードは残っていません。", "other", "バックアップコードはあと%d個です。"},
 		TrustBrowser:       {"other", "このブラウザーを信頼し、最長%d日間コードを求めない。ご自分だけが使う端末でのみ選んでください。"},
 		TrustBrowserHours:  {"other", "このブラウザーを信頼し、最長%d時間コードを求めない。ご自分だけが使う端末でのみ選んでください。"},
-		AccountBrowsers:    {"<2", "このブラウザーだけ", "other", "このブラウザーを含む%d個のブラウザー"},
+		AccountBrowsers:    {"<2", "このブラウザーだけ", "other", "このブラウザーを含む%dか所"},
 		AppPasswordsCount:  {"=0", "なし", "other", "%d個"},
 		NewAppPasswordDays: {"other", "%d日"},
 

@@ -199,6 +199,18 @@ func TestDevice(t *testing.T) {
 	}
 }
 
+// A program is not taken for the browser that it may call itself.
+func TestHolder(t *testing.T) {
+	for agent, want := range map[string]string{"curl/8.14.1": "Program: curl", firefox: "Program: Firefox, Linux", "Sync/1.0": "Program", "": "Program"} {
+		if got := voices[0].holder(agent, true); got != want {
+			t.Errorf("%q: got %q, want %q", agent, got, want)
+		}
+		if got, want := voices[0].holder(agent, false), voices[0].device(agent); got != want {
+			t.Errorf("%q of a browser: got %q, want %q", agent, got, want)
+		}
+	}
+}
+
 // Every letter is whole in every language: each subject takes the brand and nothing else, and each has a lead.
 func TestEveryLetterHasASubjectAndALead(t *testing.T) {
 	leads := map[Message]bool{}

@@ -335,7 +335,8 @@ type Sessions struct {
 // Session is a sign-in that goes on.
 type Session struct {
 	ID      string
-	Device  string // what the browser calls itself
+	Device  string // what the browser calls itself, or …
+	Program bool   // … the program that goes on with it
 	Address string // of the network; empty: not known
 	Since   time.Time
 	Seen    time.Time

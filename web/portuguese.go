@@ -402,6 +402,8 @@ var portuguese = words{
 
 		UnknownDevice: "Dispositivo desconhecido",
 		DeviceOn:      "%s, %s",
+		Program:       "Programa",
+		ProgramOn:     "Programa: %s",
 
 		MailCodeSubject:             "Seu código para %s",
 		MailTurnOffSubject:          "Seu código para desativar o login com dois fatores em %s",
@@ -468,7 +470,7 @@ var portuguese = words{
 		CodesLeft:          {"=0", "Você não tem mais nenhum código de reserva.", "one", "Você ainda tem %d código de reserva.", "other", "Você ainda tem %d códigos de reserva."},
 		TrustBrowser:       {"one", "Confiar neste navegador: não pedir um código nele por até um dia. Só em um dispositivo que apenas você usa.", "other", "Confiar neste navegador: não pedir um código nele por até %d dias. Só em um dispositivo que apenas você usa."},
 		TrustBrowserHours:  {"one", "Confiar neste navegador: não pedir um código nele por até uma hora. Só em um dispositivo que apenas você usa.", "other", "Confiar neste navegador: não pedir um código nele por até %d horas. Só em um dispositivo que apenas você usa."},
-		AccountBrowsers:    {"<2", "Só neste navegador", "other", "Em %d navegadores, contando este"},
+		AccountBrowsers:    {"<2", "Só neste navegador", "other", "Em %d lugares, contando este navegador"},
 		AppPasswordsCount:  {"=0", "Nenhuma", "other", "%d"},
 		NewAppPasswordDays: {"one", "um dia", "other", "%d dias"},
 

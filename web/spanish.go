@@ -402,6 +402,8 @@ var spanish = words{
 
 		UnknownDevice: "Dispositivo desconocido",
 		DeviceOn:      "%s, %s",
+		Program:       "Programa",
+		ProgramOn:     "Programa: %s",
 
 		MailCodeSubject:             "Su código para %s",
 		MailTurnOffSubject:          "Su código para desactivar el inicio de sesión con dos factores en %s",
@@ -468,7 +470,7 @@ var spanish = words{
 		CodesLeft:          {"=0", "No le queda ningún código de respaldo.", "one", "Le queda %d código de respaldo.", "other", "Le quedan %d códigos de respaldo."},
 		TrustBrowser:       {"one", "Confiar en este navegador: no pedir en él un código durante un día como máximo. Solo en un dispositivo que use únicamente usted.", "other", "Confiar en este navegador: no pedir en él un código durante %d días como máximo. Solo en un dispositivo que use únicamente usted."},
 		TrustBrowserHours:  {"one", "Confiar en este navegador: no pedir en él un código durante una hora como máximo. Solo en un dispositivo que use únicamente usted.", "other", "Confiar en este navegador: no pedir en él un código durante %d horas como máximo. Solo en un dispositivo que use únicamente usted."},
-		AccountBrowsers:    {"<2", "Solo en este navegador", "other", "En %d navegadores, incluido este"},
+		AccountBrowsers:    {"<2", "Solo en este navegador", "other", "En %d lugares, incluido este navegador"},
 		AppPasswordsCount:  {"=0", "Ninguna", "other", "%d"},
 		NewAppPasswordDays: {"one", "un día", "other", "%d días"},
 

@@ -471,6 +471,8 @@ const (
 const (
 	UnknownDevice Message = "device.unknown"
 	DeviceOn      Message = "device.on" // with the program and the system
+	Program       Message = "device.program"
+	ProgramOn     Message = "device.program-on" // with the device
 )
 
 // Subjects of letters, with the brand.

@@ -98,6 +98,7 @@ func (v *voice) functions() template.FuncMap {
 		"when":      v.when,
 		"trust":     v.trust,
 		"device":    v.device,
+		"holder":    v.holder,
 		"lang":      func() string { return v.Tag },
 		"dir":       func() string { return v.Dir },
 		"language":  func() string { return v.Name },

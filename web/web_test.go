@@ -69,8 +69,12 @@ var full = []Page{
 	AppPasswordMade{example, "alice", "nlk1_x", []Header{{"Nightlatch-Client-Id", "nlk1"}, {"Nightlatch-Client-Secret", "x"}}, appPasswords[0]},
 	Sessions{
 		example, "Done.", "problem", "token", "token", "token",
-		Session{"1", "Firefox/1 Windows", "192.0.2.1", time.Unix(1e9, 0), time.Unix(1e9, 0), "password"},
-		[]Session{{"2", "Chrome/1 Android", "2001:db8::1", time.Unix(1e9, 0), time.Time{}, "password, authenticator app"}},
+		Session{"1", "Firefox/1 Windows", false, "192.0.2.1", time.Unix(1e9, 0), time.Unix(1e9, 0), "password"},
+		[]Session{
+			{"2", "Chrome/1 Android", false, "2001:db8::1", time.Unix(1e9, 0), time.Time{}, "password, authenticator app"},
+			{"3", "curl/8", true, "2001:db8::1", time.Unix(1e9, 0), time.Time{}, "password"},
+			{"4", "Sync/1", true, "", time.Unix(1e9, 0), time.Time{}, "password"},
+		},
 		[]TrustedBrowser{{"3", "Safari/1 iPhone", "192.0.2.7", time.Unix(1e9, 0), time.Unix(2e9, 0)}},
 	},
 	SignOut{example, "token", false},

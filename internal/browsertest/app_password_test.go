@@ -5,6 +5,7 @@ package browsertest
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -71,13 +72,34 @@ func appPasswords(t *testing.T, scripts bool) {
 	}
 	mails.notice("Your account has a new app password.")
 
+	opens := func(path string) int {
+		t.Helper()
+		r, err := http.NewRequest("GET", p.origin+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("lena", token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	if in, outside := opens("/dav/calendar"), opens("/"); in != 200 || outside != 401 {
+		t.Errorf("the app password: got %d at /dav/calendar and %d at /, want 200 and 401", in, outside)
+	}
+
 	b.leads(chromedp.Reload()).sees(409, newAppPage, "Nothing was made", "A new one is shown only once").saysNot(secret).shoot("78-app-password-reloaded")
 	b.press("Back to your app passwords").sees(200, appsPage, "Calendar on the phone", "Site: localhost", "Only below: /dav",
-		"Allowed: reading only (GET and HEAD)", "Last used: never").saysNot(secret).shoot("79-app-passwords")
+		"Allowed: reading only (GET and HEAD)", "Last used: ").saysNot("never").saysNot(secret).shoot("79-app-passwords")
 	if n := strings.Count(b.page.Text, "Works until"); n != 1 {
 		t.Errorf("%d app passwords, want 1:\n%s", n, b.page.Text)
 	}
 	b.press("Revoke: Calendar on the phone").sees(200, appsPage, "The app password is revoked", "You have none.").saysNot("Calendar").shoot("79-app-password-revoked")
+	if got := opens("/dav/calendar"); got != 401 {
+		t.Errorf("after it was revoked: got %d", got)
+	}
 }
 
 // At a central portal a person chooses the site.

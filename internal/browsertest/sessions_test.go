@@ -4,7 +4,11 @@
 package browsertest
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -60,8 +64,10 @@ func sessions(t *testing.T, scripts bool) {
 
 	desk := newTab(t, p.origin).saysItIs(firefoxOnWindows).comesIn("ida", app)
 	phone := newTab(t, p.origin).saysItIs(safariOnPhone).comesIn("ida", app)
-	b.account("In 3 browsers, this one included").press("See all").sees(200, "/_nightlatch/sessions",
-		"Firefox, Windows", "Safari, iPhone", "127.0.0.1", "password, authenticator app").shoot("91-sessions")
+	p.signInProgram("ida", app)
+	b.account("In 4 places, this browser included").press("See all").sees(200, "/_nightlatch/sessions",
+		"Firefox, Windows", "Safari, iPhone", "127.0.0.1", "password, authenticator app", "Program: curl").shoot("91-sessions")
+	b.press(get(b, labelOf("Sign out there", "Program: curl"))).sees(200, "/_nightlatch/sessions", "Signed out there.").saysNot("Program")
 	b.press(get(b, labelOf("Sign out there", "Firefox, Windows"))).
 		sees(200, "/_nightlatch/sessions", "Signed out there.", "Safari, iPhone").saysNot("Firefox").shoot("92-session-ended")
 	desk.open("/").sees(200, "/_nightlatch/sign-in")
@@ -73,6 +79,29 @@ func sessions(t *testing.T, scripts bool) {
 	desk.open("/").sees(200, "/_nightlatch/sign-in")
 	phone.open("/").sees(200, "/_nightlatch/sign-in")
 	b.open("/").sees(200, "/", "ida")
+}
+
+// signInProgram signs somebody in through the API, as a program that goes on with tokens.
+func (p *program) signInProgram(name string, app *authenticator) {
+	p.t.Helper()
+	body, err := json.Marshal(map[string]any{"username": name, "password": passphrase, "method": "totp", "code": app.next(), "tokens": true})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r, err := http.NewRequest("POST", p.origin+"/_nightlatch/api/v1/sign-in", bytes.NewReader(body))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "curl/8.14.1")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if answer, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 || !bytes.Contains(answer, []byte(`"access_token"`)) {
+		p.t.Fatalf("signing a program in: %d %s, %v", res.StatusCode, answer, err)
+	}
 }
 
 // A browser that is trusted is asked for no code, until the person ends that on the sessions page. No fresh demand is met by it.

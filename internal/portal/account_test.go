@@ -6,6 +6,7 @@ package portal
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -322,29 +323,58 @@ func TestASVS7_5_2StorySessions(t *testing.T) {
 		s.Clock.Move(otp.Period)
 		return pr.Session
 	}
+	signInProgram := func(device string) {
+		c := auth.Client{Address: authtest.Client.Address, Device: device, Host: "127.0.0.1", Home: "https://127.0.0.1", API: true}
+		in := alice.Credentials()
+		in.Tokens = true
+		pr, err := s.SignIn(t.Context(), c, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pr, err = s.Code(t.Context(), c, pr.Attempt, auth.TOTP, alice.Code()); err != nil {
+			t.Fatal(err)
+		}
+		s.Clock.Move(otp.Period)
+	}
+	goesOn := func(device string) bool {
+		t.Helper()
+		all, err := s.Sessions(t.Context(), alice.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(all, func(x auth.SessionInfo) bool { return x.Device == device })
+	}
 	alive := func(session string) bool {
 		_, err := s.Session(t.Context(), auth.Asker{Host: "127.0.0.1"}, session)
 		return err == nil
 	}
+	const curl, unknown = "curl/8.14.1", "Sync/1.0"
+	signInProgram(curl)
+	signInProgram(unknown)
 	pc, phone, old := elsewhere(firefox, false), elsewhere(safari, true), alice.Session
 
 	const page = "/_nightlatch/sessions"
 	s.Clock.Move(auth.SudoAge)
 	b.get(page).prove(alice).sees(200, page, "Where you are signed in", "This browser", "Firefox, Windows", "Safari, iPhone", "192.0.2.1",
-		"Proven by: password, authenticator app", "Trusted browsers")
+		"Proven by: password, authenticator app", "Trusted browsers", "<strong>Program: curl</strong>", "<strong>Program</strong>")
 	if this, there := strings.Index(b.body, "This browser"), strings.Index(b.body, "Elsewhere"); this > there {
 		t.Error("this browser is not the first")
 	}
-	if n := strings.Count(b.body, `action="/_nightlatch/sessions/end"`); n != 3 {
-		t.Errorf("%d sessions can be ended, want the 3 others", n)
+	if n := strings.Count(b.body, `action="/_nightlatch/sessions/end"`); n != 5 {
+		t.Errorf("%d sessions can be ended, want the 5 others", n)
 	}
 	b.fill(page+"/end", "id", b.row("Sign out there: Firefox")).sees(200, page, "Signed out there.").lacks("Firefox")
 	if alive(pc) || !alive(phone) || !alive(old) {
 		t.Errorf("alive: ended one %t, others %t and %t", alive(pc), alive(phone), alive(old))
 	}
+	b.get(page).fill(page+"/end", "id", b.row("Sign out there: Program: curl")).sees(200, page, "Signed out there.").lacks("curl")
+	if goesOn(curl) || !goesOn(unknown) {
+		t.Errorf("programs go on: the ended one %t, the other %t", goesOn(curl), goesOn(unknown))
+	}
+	b.get(account).sees(200, account, "In 4 places, this browser included").get(page)
 	b.fill(page+"/end-trust", "id", b.row("Ask for a code there: Safari")).sees(200, page, "asked for a code again").lacks("Trusted browsers")
 	b.get(page).fill(page+"/end-others").sees(200, page, "You are signed out everywhere else.", "You are signed in nowhere else.")
-	if alive(phone) || alive(old) {
+	if alive(phone) || alive(old) || goesOn(unknown) {
 		t.Error("another session is still alive")
 	}
 

@@ -42,7 +42,7 @@ func (q *request) sessionsPage() (web.Sessions, error) {
 	}
 	for _, s := range slices.Backward(sessions) {
 		row := web.Session{
-			ID: s.ID, Device: s.Device, Address: addressText(s.Address), Since: s.Created, Seen: s.LastSeen, Proofs: q.proofs(s.Proofs),
+			ID: s.ID, Device: s.Device, Program: s.Program, Address: addressText(s.Address), Since: s.Created, Seen: s.LastSeen, Proofs: q.proofs(s.Proofs),
 		}
 		if s.ID == q.own.ID {
 			page.This = row
