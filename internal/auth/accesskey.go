@@ -96,13 +96,14 @@ func (s *Service) NewAppPassword(ctx context.Context, c Client, session string, 
 		in.Hosts = []string{c.Host}
 	}
 	_, err = s.onAccount(ctx, c, session, Sudo, func(t *tx, a *account) (p Progress, err error) {
-		proven := Session{Proofs: a.session.Proofs, Enrolled: a.factors.enrolled()}
-		r := accessKeyRecord{Level: proven.Level(), Vouched: slices.ContainsFunc(a.session.Proofs, isVouched)}
-		if r.Level == 0 {
-			return p, fail(StepUpNeeded)
+		level := LevelPassword // in sudo mode the session has proven what there is
+		if a.factors.enrolled() {
+			level = LevelTwoFactor
 		}
-		r.MadeBy = a.user.Name
-		made, err = t.makeAccessKey(a.user, r, in, MinAppPasswordLife, MaxAppPasswordLife)
+		made, err = t.makeAccessKey(a.user, in, &keyMaker{
+			name: a.user.Name, session: a.session.ID, level: level, vouched: slices.ContainsFunc(a.session.Proofs, isVouched),
+			shortest: MinAppPasswordLife, longest: MaxAppPasswordLife,
+		})
 		return p, err
 	})
 	if err != nil {
@@ -116,13 +117,12 @@ func (s *Service) NewAppPassword(ctx context.Context, c Client, session string, 
 //
 // Errors are those of NewAppPassword but StepUpNeeded, and NotFound and Disabled for the person.
 func (s *Service) AddServiceToken(ctx context.Context, c Client, user string, in NewAccessKey) (made MadeAccessKey, err error) {
-	r := accessKeyRecord{Level: LevelTwoFactor}
-	r.MadeBy = operator
+	by := &keyMaker{name: operator, level: LevelTwoFactor, longest: MaxServiceTokenLife}
 	add := func(t *tx, u *userRecord) (err error) {
 		if u != nil && u.Disabled {
 			return failf(Disabled, "the user %q is disabled, and no key of theirs would open anything: enable the account first", u.Name)
 		}
-		made, err = t.makeAccessKey(u, r, in, 0, MaxServiceTokenLife)
+		made, err = t.makeAccessKey(u, in, by)
 		return err
 	}
 	if user != "" {
@@ -136,12 +136,21 @@ func (s *Service) AddServiceToken(ctx context.Context, c Client, user string, in
 	return made, nil
 }
 
-// makeAccessKey completes the record of a new key and stores it. Nobody's is a service token.
-func (t *tx) makeAccessKey(u *userRecord, r accessKeyRecord, in NewAccessKey, shortest, longest time.Duration) (made MadeAccessKey, err error) {
-	if err := r.ask(in, t.now, shortest, longest); err != nil {
+// keyMaker is who makes a key, and what it can be at most.
+type keyMaker struct {
+	name, session     string
+	level             Level
+	vouched           bool
+	shortest, longest time.Duration
+}
+
+// makeAccessKey makes a key of a person, or of nobody, and stores it.
+func (t *tx) makeAccessKey(u *userRecord, in NewAccessKey, by *keyMaker) (made MadeAccessKey, err error) {
+	r := accessKeyRecord{Level: by.level, Vouched: by.vouched}
+	if err := r.ask(in, by, t.now); err != nil {
 		return made, err
 	}
-	r.Created = t.now.UTC()
+	r.Created, r.MadeBy = t.now.UTC(), by.name
 	var secret string
 	r.ID, secret = t.s.keys.newAccessKey()
 	sum := sha256.Sum256([]byte(secret))
@@ -150,7 +159,7 @@ func (t *tx) makeAccessKey(u *userRecord, r accessKeyRecord, in NewAccessKey, sh
 		return made, fmt.Errorf("making the id of an access key: taken %t: %w", found, err)
 	}
 	made = MadeAccessKey{r.AccessKeyInfo, secret, r.ID + keyJoint + secret}
-	e := Event{Type: EventAccessKeyMade, Outcome: success, Actor: r.MadeBy, Key: r.ID, Detail: r.Name}
+	e := Event{Type: EventAccessKeyMade, Outcome: success, Actor: by.name, Session: by.session, Key: r.ID, Detail: r.Name}
 	if u == nil {
 		t.event(e)
 		return made, t.putAccessKey(&r)
@@ -183,7 +192,7 @@ func (s *Service) RemoveAppPassword(ctx context.Context, c Client, session, id s
 		if err != nil || !found {
 			return p, err
 		}
-		return p, t.revokeAccessKey(&r, a.user, a.user.Name)
+		return p, t.revokeAccessKey(&r, a.user, a.user.Name, a.session.ID)
 	})
 	return err
 }
@@ -210,13 +219,13 @@ func (s *Service) RevokeAccessKey(ctx context.Context, c Client, id string) erro
 				return failf(NotFound, "there is no access key %q", id)
 			}
 		}
-		return t.revokeAccessKey(&r, u, operator)
+		return t.revokeAccessKey(&r, u, operator, "")
 	})
 }
 
 // revokeAccessKey ends one key, and takes it off its person's list.
-func (t *tx) revokeAccessKey(r *accessKeyRecord, u *userRecord, actor string) error {
-	if err := t.endAccessKey(r, u, actor, ""); err != nil || u == nil {
+func (t *tx) revokeAccessKey(r *accessKeyRecord, u *userRecord, actor, session string) error {
+	if err := t.endAccessKey(r, u, Event{Actor: actor, Session: session}, ""); err != nil || u == nil {
 		return err
 	}
 	u.AccessKeys = slices.DeleteFunc(u.AccessKeys, func(x ref) bool { return x.ID == r.ID })
@@ -224,8 +233,8 @@ func (t *tx) revokeAccessKey(r *accessKeyRecord, u *userRecord, actor string) er
 }
 
 // endAccessKey writes that a key was ended, and nothing else of it.
-func (t *tx) endAccessKey(r *accessKeyRecord, u *userRecord, actor, why string) error {
-	e := Event{Type: EventAccessKeyRevoked, Outcome: success, Actor: actor, Key: r.ID, Detail: r.Name}
+func (t *tx) endAccessKey(r *accessKeyRecord, u *userRecord, e Event, why string) error {
+	e.Type, e.Outcome, e.Key, e.Detail = EventAccessKeyRevoked, success, r.ID, r.Name
 	if why != "" {
 		e.Detail += ": " + why
 	}
@@ -250,7 +259,7 @@ func (t *tx) endAccessKeys(u *userRecord, actor, why string) error {
 		if !found || !t.now.Before(r.Expires) {
 			continue
 		}
-		if err := t.endAccessKey(&r, u, actor, why); err != nil {
+		if err := t.endAccessKey(&r, u, Event{Actor: actor}, why); err != nil {
 			return err
 		}
 	}

@@ -86,8 +86,8 @@ func (k *keys) accessKeyTag(id string, random []byte) []byte {
 	return m.Sum(nil)[:secretSize-keyRandomSize]
 }
 
-// accessKeySpace begins what is hashed for the place of a key in the cache. No cookie value has such a byte, so none has that place; and
-// that the snapshot found there is a key's is looked at too.
+// accessKeySpace begins what is hashed for the place of a key in the cache: a place of its own, where no cookie and no access token looks,
+// and Session looks at whether it has found a key.
 const accessKeySpace = "access key\x00"
 
 // accessKey is Bearer for a text that has the shape of a key. For one in memory it does not allocate.
@@ -133,7 +133,7 @@ func (s *Service) loadAccessKey(ctx context.Context, a Asker, key [sha256.Size]b
 
 // useAccessKey says whether what was found by a key may be used on a request. A request that the key is not for is no use of it.
 func (x *Session) useAccessKey(a *Asker, now time.Time) (*Session, error) {
-	if x.Key == "" || !fits(x.Proofs, x.Name, a.Vouched) {
+	if !fits(x.Proofs, x.Name, a.Vouched) {
 		return nil, errNotSignedIn
 	}
 	if a.Basic && !x.goesBy(a.User) {

@@ -21,7 +21,7 @@ const (
 )
 
 // ask takes over what is asked for, in the one spelling in which it is compared, or says what is wrong with it.
-func (r *accessKeyRecord) ask(in NewAccessKey, now time.Time, shortest, longest time.Duration) (err error) {
+func (r *accessKeyRecord) ask(in NewAccessKey, by *keyMaker, now time.Time) (err error) {
 	r.Name = strings.TrimSpace(in.Name)
 	if n := utf8.RuneCountInString(r.Name); n < 1 || n > maxKeyName || !printable(r.Name) {
 		return failf(BadKeyName, "the name of a key is 1 to %d printable characters", maxKeyName)
@@ -46,8 +46,8 @@ func (r *accessKeyRecord) ask(in NewAccessKey, now time.Time, shortest, longest 
 	}
 	r.Expires = in.Expires.UTC().Truncate(time.Second)
 	// Whoever asks has read the clock a little earlier or later than this act.
-	if life := r.Expires.Sub(now); life <= 0 || life < shortest-time.Minute || life > longest+time.Minute {
-		return failf(BadKeyExpiry, "a key works for %d to %d days", max(1, days(shortest)), days(longest))
+	if life := r.Expires.Sub(now); life <= 0 || life < by.shortest-time.Minute || life > by.longest+time.Minute {
+		return failf(BadKeyExpiry, "the end of a key is %d to %d days from now", days(by.shortest), days(by.longest))
 	}
 	return nil
 }
@@ -76,39 +76,47 @@ func asked[T comparable](in []T, check func(T) (T, error), kind Kind, what strin
 // the host, whatever it listens on.
 func keyHost(host string) (string, error) {
 	name := strings.TrimSuffix(lowerASCII(host), ".")
-	rest := strings.TrimPrefix(name, anyLabel)
-	address, isAddress := strings.CutPrefix(rest, "[")
-	switch address, closed := strings.CutSuffix(address, "]"); {
-	case rest == "" || len(host) > maxScopeText:
-	case isAddress && rest == name && closed:
-		if a, err := netip.ParseAddr(address); err == nil && a.Is6() && a.Zone() == "" {
-			return name, nil
-		}
-	case isAddress:
-	case rest != name && !strings.Contains(rest, "."): // a star for a whole top level is nobody's
-	case !strings.ContainsFunc(rest, notOfHost) && !slices.Contains(strings.Split(rest, "."), ""):
-		return name, nil
+	rest, wide := strings.CutPrefix(name, anyLabel)
+	if len(name) > maxScopeText || !isHostName(rest) && (wide || !isHostAddress(rest)) {
+		return "", failf(BadKeyHost, "%q is no host: write a name without scheme, port and path, such as app.example.com, or *.example.com for one more label", cut(host, maxDetail))
 	}
-	return "", failf(BadKeyHost, "%q is no host: write a name without scheme, port and path, such as app.example.com, or *.example.com for one more label", cut(host, maxDetail))
+	return name, nil
+}
+
+func isHostName(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.ContainsFunc(label, notOfHost) {
+			return false
+		}
+	}
+	return true
 }
 
 func notOfHost(c rune) bool {
-	return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.'
+	return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_'
 }
 
-// keyPath takes the beginning of a path, decoded, and refuses what the gate calls ambiguous: no request that may pass would ever have it.
+// isHostAddress tells whether a host is an address of IPv6 in its brackets; one of IPv4 looks like a name.
+func isHostAddress(host string) bool {
+	inner, opened := strings.CutPrefix(host, "[")
+	inner, closed := strings.CutSuffix(inner, "]")
+	a, err := netip.ParseAddr(inner)
+	return opened && closed && err == nil && a.Is6() && a.Zone() == ""
+}
+
+// keyPath takes the beginning of a path, decoded, and refuses what no request that may pass has, since the gate calls it ambiguous. A star
+// would be one that somebody means as a wildcard.
 func keyPath(path string) (string, error) {
-	clean := strings.TrimRight(path, "/") + "/" // to look at; a prefix has no slash at its end
-	bad := len(path) > maxScopeText || !strings.HasPrefix(path, "/") || !printable(path) ||
-		strings.ContainsAny(path, `\%;#?*`) || strings.Contains(strings.TrimSuffix(path, "/")+"/", "//") && path != "/" ||
-		strings.Contains(clean, "./") || strings.Contains(clean, " /")
-	if bad {
-		return "", failf(BadKeyPath, "%q is no beginning of a path: write it decoded and without dot segments, such as /api", cut(path, maxDetail))
+	prefix := strings.TrimSuffix(path, "/")
+	segments := prefix + "/"
+	if len(path) > maxScopeText || !strings.HasPrefix(path, "/") || !printable(path) || strings.ContainsAny(path, `\%;#?*`) ||
+		strings.Contains(segments, "//") || strings.Contains(segments, "./") || strings.Contains(segments, " /") {
+		return "", failf(BadKeyPath, "%q is no beginning of a path: write it decoded, without dot segments and stars, such as /api", cut(path, maxDetail))
 	}
-	if path == "/" {
+	if prefix == "" {
 		return path, nil
 	}
-	return strings.TrimSuffix(path, "/"), nil
+	return prefix, nil
 }
 
 // keyMethod takes a method of HTTP. Methods are words in capitals (RFC 9110 §9.1), and people write them small.
