@@ -68,6 +68,7 @@ var rooms = map[string]room{
 	// For tests and measurements only: no room above names them.
 	"internal/auth/authtest":   {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
 	"internal/store/storetest": {[]string{"internal/store"}, "the suite that every backend passes"},
+	"internal/api/apitest":     {[]string{"docs"}, "it knows the API by its description alone, as those who use it do"},
 	"internal/mail/mailtest":   {nil, "a mail server that runs in a test, good or bad, for every room whose acts end in a mail"},
 	"internal/wiretest":        {nil, "a client and an upstream that change no byte"},
 	"internal/programtest":     {[]string{"caddymodule", "internal/otp"}, "the whole program and the people who use it, for the tests that look from outside"},
@@ -89,17 +90,17 @@ var outside = map[string]struct {
 	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},
 	"github.com/go-jose/go-jose":      {[]string{"internal/signing", "docs/assertion-verifier"}, "what we say is signed in one place, with keys that only it has; and an application checks it"},
 	"github.com/coreos/go-oidc":       {nil, "a verifier is a peer of the tests, no part of the program"},
-	"github.com/pb33f":                {nil, "what holds answers to the document is a peer of the tests, no part of the program"},
+	"github.com/pb33f":                {[]string{"internal/api/apitest"}, "what holds answers to the document is a peer of the tests, no part of the program"},
 	"go.yaml.in/yaml":                 {[]string{"docs"}, "the API speaks JSON; its description alone is written in YAML"},
 	"go.uber.org/zap":                 {[]string{"caddymodule"}, "Caddy's logger; everybody else has log/slog"},
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
 	"github.com/go-json-experiment":   {[]string{"internal/api"}, "what programs send is read strictly in one place; records and answers are written by encoding/json"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
-		"bench", "caddymodule", "docs/assertion-verifier", "docs/webhook-receiver", "internal/admin", "internal/api", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
+		"bench", "caddymodule", "docs/assertion-verifier", "docs/webhook-receiver", "internal/admin", "internal/api/apitest", "internal/api", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
 	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
-	"testing": {[]string{"internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
+	"testing": {[]string{"internal/api/apitest", "internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
 
 	"math/rand":     {nil, "crypto/rand only: what is random here is a secret or looks like one"},
 	"text/template": {nil, "it does not escape"},
