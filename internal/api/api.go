@@ -87,7 +87,8 @@ type route struct {
 func routes() []route {
 	// A request meets the guards of its chain in this order; what gets through has reached its act. No form of another site gets to one, since
 	// the origin is looked at whatever the request carries.
-	read := chain{atHost, overHTTPS, sameOrigin, withoutQuery, withService}
+	page := chain{atHost, overHTTPS, sameOrigin, withoutQuery}
+	read := page.and(withService)
 	act := chain{atHost, overHTTPS, afterHandshake, sameOrigin, withoutQuery, withService}
 
 	return []route{
@@ -99,6 +100,8 @@ func routes() []route {
 		{"POST", "token/refresh", act.then(answer(http.StatusOK, refresh))},
 		{"POST", "token/revoke", act.then(answer(http.StatusNoContent, revoke))},
 		{"GET", "account", read.and(withAccount).then(answer(http.StatusOK, showAccount))},
+
+		{"GET", "openapi.json", page.then(answer(http.StatusOK, describe))},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/nightlatch/nightlatch/internal/api"
+	"github.com/nightlatch/nightlatch/internal/api/apitest"
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -62,7 +63,7 @@ type answered struct {
 	what string
 }
 
-// ask sends a request over TLS. A body makes it application/json; change makes it odd.
+// ask sends a request over TLS, and holds its answer to docs/openapi.yaml. A body makes it application/json; change makes it odd.
 func (d *desk) ask(method, path, body string, change ...func(*http.Request)) answered {
 	d.t.Helper()
 	target := path
@@ -85,6 +86,9 @@ func (d *desk) ask(method, path, body string, change ...func(*http.Request)) ans
 	v.URL = r.URL
 	w := httptest.NewRecorder()
 	d.api.ServeHTTP(w, r, v)
+	a := w.Result()
+	a.Request = r
+	apitest.Hold(d.t, a, []byte(body))
 	return answered{w, d.t, method + " " + target}
 }
 

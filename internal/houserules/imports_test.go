@@ -42,7 +42,7 @@ var rooms = map[string]room{
 	"internal/gate":   {[]string{"internal/auth", "internal/visit", "web"}, "a door; it asks auth who may pass and tells the sender in the words of web"},
 	"internal/forms":  {[]string{"internal/auth", "internal/visit", "web"}, "it holds a form between two doors; which of them it comes to is package server's"},
 	"internal/portal": {[]string{"internal/auth", "internal/identity", "internal/otp", "internal/password", "internal/signing", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, signing the keys to publish, identity what else a verifier has to find"},
-	"internal/api":    {[]string{"internal/auth", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; otp draws the QR code, password has the reasons why one is refused, web the headers of what is answered"},
+	"internal/api":    {[]string{"docs", "internal/auth", "internal/otp", "internal/password", "internal/visit", "web"}, "a door; docs describes it, otp draws the QR code, password has the reasons why one is refused, web the headers of what is answered"},
 	"internal/admin":  {[]string{"internal/auth"}, "a door; it never sees a visitor, so it knows neither cookies nor pages"},
 
 	"internal/courier":  {[]string{"internal/auth", "internal/mail", "internal/visit", "internal/webhook", "web"}, "it takes what auth says to people, in the words of web, by mail or webhook"},
@@ -94,7 +94,7 @@ var outside = map[string]struct {
 	"go.yaml.in/yaml":                 {[]string{"docs"}, "the API speaks JSON; its description alone is written in YAML"},
 	"go.uber.org/zap":                 {[]string{"caddymodule"}, "Caddy's logger; everybody else has log/slog"},
 	"github.com/emersion":             {[]string{"internal/mail/mailtest"}, "the mail server is a peer of the tests, no part of the program"},
-	"github.com/go-json-experiment":   {[]string{"internal/api"}, "what programs send is read strictly in one place; records and answers are written by encoding/json"},
+	"github.com/go-json-experiment":   {[]string{"internal/api", "internal/api/apitest"}, "what programs send is read strictly in one place, and what they get by its tests; records and answers are written by encoding/json"},
 	"html/template":                   {[]string{"web"}, "what a browser gets is escaped in one place"},
 	"net/http": {[]string{
 		"bench", "caddymodule", "docs/assertion-verifier", "docs/webhook-receiver", "internal/admin", "internal/api/apitest", "internal/api", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
