@@ -117,7 +117,7 @@ func TestOpenAPIExamplesAreWhatTheyShow(t *testing.T) {
 var optional = []string{
 	"signIn 401 wrong_code/methods", // which has to have attempt, and that expires_at
 	"addEmail 201 email/sent", "addWebhook 201 sms/sent",
-	"confirmFactor 200 first/backup_codes",
+	"confirmAuthenticatorApp 200 first/backup_codes", "confirmEmail 200 first/backup_codes", "confirmWebhook 200 first/backup_codes",
 }
 
 // An object has the members that are described and no other, at every depth, and each of them is of one type. So an answer that says too

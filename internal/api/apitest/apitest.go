@@ -195,7 +195,7 @@ func (d *document) hold(a *http.Response, sent, body []byte) (complaints []strin
 	path, item := d.route(r)
 	op := operation(item, r.Method)
 	if op == nil {
-		return append(complaints, d.holdAstray(a, body)...)
+		return append(complaints, d.holdAstray(a, item, body)...)
 	}
 	response := op.Responses.Codes.GetOrZero(fmt.Sprint(a.StatusCode))
 	if response == nil {
@@ -261,13 +261,13 @@ func (d *document) notice(op *v3.Operation, r *v3.Response, status int, body []b
 	}
 }
 
-// holdAstray says what is wrong with the answer to a request for which there is no route. Routes of other methods may have the path.
-func (d *document) holdAstray(a *http.Response, body []byte) (complaints []string) {
+// holdAstray says what is wrong with the answer to a request for which there is no route. Others may have its path.
+func (d *document) holdAstray(a *http.Response, item *v3.PathItem, body []byte) (complaints []string) {
 	name := map[int]string{http.StatusNotFound: "NotFound", http.StatusMethodNotAllowed: "MethodNotAllowed"}[a.StatusCode]
 	if name == "" {
 		return []string{"there is no such route"}
 	}
-	if got, want := a.Header.Get("Allow"), strings.Join(d.methods(a.Request), ", "); got != want {
+	if got, want := a.Header.Get("Allow"), strings.Join(methods(item), ", "); got != want {
 		complaints = append(complaints, fmt.Sprintf("Allow is %q, want %q", got, want))
 	}
 	const problem = "application/problem+json"
@@ -282,12 +282,10 @@ func (d *document) holdAstray(a *http.Response, body []byte) (complaints []strin
 	return append(complaints, inWords(wrong)...)
 }
 
-// methods are those that the path of a request has.
-func (d *document) methods(r *http.Request) (list []string) {
+// methods are those that a path has.
+func methods(item *v3.PathItem) (list []string) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, item := d.route(other); operation(item, method) == nil {
+		if operation(item, method) == nil {
 			continue
 		}
 		list = append(list, method)
@@ -298,24 +296,15 @@ func (d *document) methods(r *http.Request) (list []string) {
 	return list
 }
 
-// route finds the path that a request is for, as the document writes it. Where several would do, one that has the method goes before one
-// that has not, and one with fewer parts in braces before one with more. A path that is spelled in another way than the document does is none.
+// route finds the path that a request is for, as the document writes it. What stands there as it is goes before what stands for anything in
+// braces (OpenAPI 3.1.0 section 4.8.8.2). A path that is spelled in another way than the document does is none.
 func (d *document) route(r *http.Request) (path string, item *v3.PathItem) {
 	rest, ours := strings.CutPrefix(r.URL.EscapedPath(), d.base)
 	if !ours {
 		return "", nil
 	}
-	better := func(candidate string, i *v3.PathItem) bool {
-		if item == nil {
-			return true
-		}
-		if has, had := operation(i, r.Method) != nil, operation(item, r.Method) != nil; has != had {
-			return has
-		}
-		return strings.Count(candidate, "{") < strings.Count(path, "{")
-	}
 	for candidate, i := range d.model.Paths.PathItems.FromOldest() {
-		if matches(candidate[1:], rest) && better(candidate, i) {
+		if matches(candidate[1:], rest) && (item == nil || strings.Count(candidate, "{") < strings.Count(path, "{")) {
 			path, item = candidate, i
 		}
 	}
