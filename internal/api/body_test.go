@@ -5,7 +5,9 @@ package api_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -166,5 +168,27 @@ func TestWordsOfMethods(t *testing.T) {
 	}
 	for _, word := range []string{"totp", "email", "webhook", "backup_code"} {
 		d.ask("POST", "sign-in/verify", of("attempt", "x", "code", "000000", "method", word)).is(401, "attempt-gone")
+	}
+}
+
+// late is a body that does not come.
+type late struct{ err error }
+
+func (l late) Read([]byte) (int, error) { return 0, l.err }
+
+// DO-6: a body has ten seconds. What breaks off is no request, and is not logged.
+func TestDO6BodiesThatDoNotCome(t *testing.T) {
+	d := newDesk(t)
+	coming := func(err error) func(*http.Request) {
+		return func(r *http.Request) { r.Body, r.ContentLength = io.NopCloser(late{err}), 2 }
+	}
+	a := d.ask("POST", "sign-in", "{}", coming(os.ErrDeadlineExceeded))
+	a.is(408, "too-slow")
+	if a.Header().Get("Connection") != "close" {
+		t.Error("the connection stays open for the rest")
+	}
+	d.ask("POST", "sign-in", "{}", coming(io.ErrUnexpectedEOF)).is(400, "bad-request")
+	if d.log.Len() > 0 {
+		t.Errorf("logged:\n%s", d.log)
 	}
 }

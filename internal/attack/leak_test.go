@@ -161,6 +161,27 @@ https://app.test:PORT {
 	keep(p)
 	p.send("GET", "/x", nil)
 
+	// A program signs in: without a code, with a wrong and a used one, and with a right one, refreshes its tokens, and signs out.
+	api := h.program(t, base, "app.test")
+	api.post("sign-in", map[string]any{"username": "alice", "password": wrong, "tokens": true})
+	api.post("sign-in", map[string]any{"username": "alice", "password": typed, "tokens": true})
+	c.add("an attempt", api.said("attempt"))
+	attempt := api.said("attempt")
+	api.post("sign-in/verify", map[string]any{"attempt": attempt, "code": confirming, "method": "totp"})
+	api.post("sign-in/verify", map[string]any{"attempt": attempt, "code": alice.Paper[2]})
+	c.add("an access token", api.said("access_token"))
+	c.add("a refresh token", api.said("refresh_token"))
+	api.post("token/refresh", map[string]any{"refresh_token": api.said("refresh_token")})
+	c.add("an access token", api.said("access_token"))
+	c.add("a refresh token", api.said("refresh_token"))
+	api.Header.Set("Authorization", "Bearer "+api.said("access_token"))
+	api.send("GET", "/x", nil)
+	if api.At.Status != 200 || !strings.Contains(api.At.Body, "Remote-User: alice") {
+		t.Fatalf("with an access token: %d\n%s", api.At.Status, api.At.Body)
+	}
+	api.post("sign-in", map[string]any{"username": typed, "password": typed, "extra": typed})
+	api.post("sign-out", nil)
+
 	// The operator makes accounts and links; somebody opens them.
 	h.Operate(t, "POST", "/nightlatch/users", `{"name":"bob","password":"`+typed+` and bob"}`)
 	for _, path := range []string{inviteRE(t, h.Operate(t, "POST", "/nightlatch/users", `{"name":"carol"}`)), inviteRE(t, h.Operate(t, "POST", "/nightlatch/users/bob/reset-2fa", ""))} {

@@ -15,6 +15,7 @@ package attack
 import (
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -172,6 +173,54 @@ func (h *house) joined(t *testing.T, base, name string, groups ...string) (*pers
 	b.typePassword(p)
 	b.enroll(p)
 	return p, b
+}
+
+// program asks the API of a site.
+type program struct {
+	*browser
+	answer map[string]any // of the last request; nil: it had none
+}
+
+func (h *house) program(t *testing.T, base, host string) *program {
+	p := &program{browser: visitor(t, base)}
+	p.Header.Set("Host", host)
+	return p
+}
+
+// post sends a body and remembers the answer, and the cookies as a browser would.
+func (p *program) post(path string, members map[string]any) {
+	p.t.Helper()
+	body, err := json.Marshal(members)
+	must(p.t, err)
+	if members == nil {
+		body = nil
+	}
+	r, err := http.NewRequest("POST", p.Base+"/_nightlatch/api/v1/"+path, strings.NewReader(string(body)))
+	must(p.t, err)
+	r.Header = p.Header.Clone()
+	r.Host = p.Header.Get("Host")
+	r.Header.Del("Host")
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := p.Client.Do(r)
+	must(p.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(p.t, err)
+	p.At = programtest.Answer{Path: path, Status: resp.StatusCode, Header: resp.Header, Body: string(text)}
+	p.answer = nil
+	if len(text) > 0 {
+		must(p.t, json.Unmarshal(text, &p.answer))
+	}
+}
+
+// said is a member of the last answer, which must be a text.
+func (p *program) said(member string) string {
+	p.t.Helper()
+	text, ok := p.answer[member].(string)
+	if !ok {
+		p.t.Fatalf("%s: got %d without %s:\n%s", p.At.Path, p.At.Status, member, p.At.Body)
+	}
+	return text
 }
 
 // port is that of an address.
