@@ -22,7 +22,7 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "nightlatch",
 		Usage: "<command>",
-		Short: "Manages the users and sessions of Nightlatch, lists its events, tries its mail and rules out",
+		Short: "Manages the users, sessions and tokens of Nightlatch, lists its events, tries its mail and rules out",
 		Long:  commandHelp,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Hidden = caddy.CustomBinaryName == binaryName // there the same commands stand at the top
@@ -36,9 +36,9 @@ func init() {
 }
 
 const commandHelp = `
-Adds, shows and removes the people who may sign in, ends their sessions, lists
-what has happened to their accounts, tries the mail server out, and says what
-the rules of a configuration do.
+Adds, shows and removes the people who may sign in, ends their sessions, makes
+and revokes tokens for programs, lists what has happened to their accounts,
+tries the mail server out, and says what the rules of a configuration do.
 
 The commands talk to the running server through Caddy's admin endpoint, at the
 address that --address names or that the configuration has (--config, or the
@@ -52,7 +52,7 @@ They exit with 0 when what was asked for is so, 1 when it failed, and 2 when
 the command line was wrong.
 `
 
-// RegisterTopLevelCommands makes `user`, `session`, `event`, `mail`, `setup-link` and `check` commands of the program itself, beside Caddy's own. Our
+// RegisterTopLevelCommands makes `user`, `session`, `token`, `event`, `mail`, `setup-link` and `check` commands of the program itself, beside Caddy's own. Our
 // binary calls it before caddycmd.Main; in a Caddy built with xcaddy they stand under `caddy nightlatch` only.
 func RegisterTopLevelCommands() {
 	for _, c := range operatorCommands(nil) {
@@ -95,7 +95,7 @@ func operatorFlags(cmd *cobra.Command) *target {
 }
 
 func operatorCommands(t *target) []*cobra.Command {
-	return []*cobra.Command{userCommand(t), sessionCommand(t), eventCommand(t), mailCommand(t), setupLinkCommand(t), checkCommand(t)}
+	return []*cobra.Command{userCommand(t), sessionCommand(t), tokenCommand(t), eventCommand(t), mailCommand(t), setupLinkCommand(t), checkCommand(t)}
 }
 
 // usageError is a command line that makes no sense; the program then exits with 2.

@@ -4,6 +4,8 @@
 package caddymodule
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/nightlatch/nightlatch/internal/admin"
@@ -62,7 +64,8 @@ func (p *printer) events(events []auth.Event) {
 	rows := [][]string{{"TIME", "TYPE", "OUTCOME", "USER", "ACTOR", "ADDRESS", "METHOD", "SESSION", "DETAIL"}}
 	for _, e := range events {
 		at := e.Time.Local().Format("2006-01-02 15:04:05 MST")
-		rows = append(rows, []string{at, e.Type, e.Outcome, e.User, e.Actor, address(e.Address), methodName(e.Method), e.Session, e.Detail})
+		detail := strings.TrimSpace(e.Key + " " + e.Detail)
+		rows = append(rows, []string{at, e.Type, e.Outcome, e.User, e.Actor, address(e.Address), methodName(e.Method), e.Session, detail})
 	}
 	p.table(rows)
 }

@@ -9,11 +9,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"unicode"
@@ -54,12 +58,15 @@ func TestCommands(t *testing.T) {
 			return os.Geteuid() == 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"curls":    curls,
 			"exits":    exits,
 			"freeport": freePort,
 			"listens":  listens,
 			"mailed":   mailed,
 			"mails":    mails(t),
 			"plain":    plain,
+			"rewrite":  rewrite,
+			"setid":    setID,
 			"signedin": signedIn,
 		},
 	})
@@ -82,6 +89,67 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%q ended with %d, want %d", args[1:], got, want)
 	}
+}
+
+// curls does what the lines of a file say that call curl, as many as there must be, and writes the answers to standard output. Each must have
+// a status, and begin with a text: curls made 3 200 'in as'
+func curls(ts *testscript.TestScript, _ bool, args []string) {
+	n := 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if !strings.HasPrefix(line, "  curl ") {
+			continue
+		}
+		n++
+		r, err := http.NewRequest(http.MethodGet, "", nil)
+		ts.Check(err)
+		words := regexp.MustCompile(`'[^']*'|\S+`).FindAllString(line, -1)[1:]
+		for i := 0; i < len(words); i++ {
+			switch word := strings.Trim(words[i], "'"); word {
+			case "-H":
+				i++
+				name, value, _ := strings.Cut(strings.Trim(words[i], "'"), ": ")
+				r.Header.Set(name, value)
+			case "-u":
+				i++
+				name, password, _ := strings.Cut(strings.Trim(words[i], "'"), ":")
+				r.SetBasicAuth(name, password)
+			default:
+				r.URL, err = url.Parse(word)
+				ts.Check(err)
+			}
+		}
+		answer, err := http.DefaultTransport.RoundTrip(r)
+		ts.Check(err)
+		body, err := io.ReadAll(answer.Body)
+		ts.Check(err)
+		answer.Body.Close()
+		if strconv.Itoa(answer.StatusCode) != args[2] || !strings.HasPrefix(string(body), strings.Join(args[3:], "")) {
+			ts.Fatalf("%s\ngot %s: %s", line, answer.Status, body)
+		}
+		fmt.Fprintf(ts.Stdout(), "%s\n", body)
+	}
+	if strconv.Itoa(n) != args[1] {
+		ts.Fatalf("%d lines call curl, want %s", n, args[1])
+	}
+}
+
+// rewrite replaces a text in a file: rewrite file old new
+func rewrite(ts *testscript.TestScript, _ bool, args []string) {
+	before := ts.ReadFile(args[0])
+	after := strings.ReplaceAll(before, args[1], args[2])
+	if after == before {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(after), 0o600))
+}
+
+// setID sets a variable to the first id of a token in a file.
+func setID(ts *testscript.TestScript, _ bool, args []string) {
+	id := regexp.MustCompile("nlk[0-9a-f]{16}").FindString(ts.ReadFile(args[1]))
+	if id == "" {
+		ts.Fatalf("%s holds no id of a token", args[1])
+	}
+	ts.Setenv(args[0], id)
 }
 
 // freePort sets a variable to a TCP port that nobody uses.

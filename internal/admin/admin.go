@@ -6,7 +6,7 @@
 // of a connection (see Direct), so that there is one way to do each act.
 //
 // It decides nothing and authenticates nobody: who reaches Caddy's admin endpoint, or may open the store's files, is the operator.
-// It therefore must never be mounted on a site. No secret leaves it but the one-time link that a request just made. Passwords come in
+// It therefore must never be mounted on a site. No secret leaves it but the one-time link or the access key that a request just made. Passwords come in
 // bodies only, since Caddy logs the address and headers of every admin request.
 //
 // Read wire.go for what goes over the wire, problem.go for how errors are told.
@@ -81,6 +81,9 @@ var routes = []struct {
 	{"GET /nightlatch/sessions", http.StatusOK, []string{"user"}, false, listSessions},
 	{"DELETE /nightlatch/sessions", http.StatusOK, nil, false, revokeAllSessions},
 	{"DELETE /nightlatch/sessions/{id}", http.StatusNoContent, nil, false, revokeSession},
+	{"GET /nightlatch/tokens", http.StatusOK, []string{"user"}, false, listTokens},
+	{"POST /nightlatch/tokens", http.StatusCreated, nil, true, addToken},
+	{"DELETE /nightlatch/tokens/{id}", http.StatusNoContent, nil, false, revokeToken},
 	{"GET /nightlatch/events", http.StatusOK, []string{"user", "limit"}, false, listEvents},
 	{"POST /nightlatch/setup-link", http.StatusCreated, nil, false, setupLink},
 	{"POST /nightlatch/mail-test", http.StatusOK, nil, true, testMail},

@@ -111,6 +111,27 @@ func (c Client) RevokeAllSessions(ctx context.Context) (int, error) {
 	return revoked.Sessions, err
 }
 
+// Tokens lists all access keys, or those of one user, the oldest first.
+func (c Client) Tokens(ctx context.Context, user string) (tokens []auth.AccessKeyInfo, err error) {
+	target := endpoint("tokens")
+	if user != "" {
+		target.RawQuery = url.Values{"user": {user}}.Encode()
+	}
+	err = c.send(ctx, http.MethodGet, target, nil, &tokens)
+	return tokens, err
+}
+
+// AddToken makes an access key. The answer alone holds what opens it.
+func (c Client) AddToken(ctx context.Context, in NewToken) (added AddedToken, err error) {
+	err = c.call(ctx, http.MethodPost, in, &added, "tokens")
+	return added, err
+}
+
+// RevokeToken ends an access key.
+func (c Client) RevokeToken(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, "tokens", id)
+}
+
 // Events lists the newest events, at most limit of them and the newest last, of everybody or of one user.
 func (c Client) Events(ctx context.Context, user string, limit int) (events []auth.Event, err error) {
 	query := url.Values{"limit": {strconv.Itoa(limit)}}
@@ -137,9 +158,9 @@ func (c Client) TestMail(ctx context.Context, to string) (tested MailTested, err
 
 func (c Client) call(ctx context.Context, method string, in, out any, segments ...string) error {
 	for _, s := range segments {
-		// No user or session is called so, and a mux on the way would clean such a path into that of another act.
+		// No user, session or token is called so, and a mux on the way would clean such a path into that of another act.
 		if s == "" || s == "." || s == ".." {
-			return problem(http.StatusNotFound, KindNotFound, fmt.Sprintf("there is no user or session %q", s))
+			return problem(http.StatusNotFound, KindNotFound, fmt.Sprintf("there is no user, session or token %q", s))
 		}
 	}
 	return c.send(ctx, method, endpoint(segments...), in, out)

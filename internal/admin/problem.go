@@ -20,7 +20,8 @@ const (
 	KindBadRequest        = "bad_request"        // not a request of this API
 	KindBadInput          = "bad_input"          // a value is not acceptable
 	KindNameTaken         = "name_taken"         // somebody has this user name
-	KindNotFound          = "not_found"          // no such user, session or address
+	KindTooMany           = "too_many"           // the person has as many of these as anybody may
+	KindNotFound          = "not_found"          // no such user, session, token or address
 	KindAlreadyDone       = "already_done"       // nothing to change
 	KindDisabled          = "disabled"           // the account is disabled
 	KindLastAdministrator = "last_administrator" // nobody would be left to administer
@@ -53,10 +54,12 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusUnprocessableEntity, KindBadInput, "the user name cannot be used: "+say("it is not acceptable"))
 	case auth.BadPassword:
 		return problem(http.StatusUnprocessableEntity, KindBadInput, badPassword(e))
-	case auth.BadInput:
+	case auth.BadInput, auth.BadKeyName, auth.BadKeyHost, auth.BadKeyPath, auth.BadKeyMethod, auth.BadKeyNetwork, auth.BadKeyExpiry:
 		return problem(http.StatusUnprocessableEntity, KindBadInput, say("a value is not acceptable"))
 	case auth.NameTaken:
 		return problem(http.StatusConflict, KindNameTaken, say("this user name is taken"))
+	case auth.TooManyKeys:
+		return problem(http.StatusConflict, KindTooMany, "this person has too many app passwords: "+say("revoke one first"))
 	case auth.NotFound:
 		return problem(http.StatusNotFound, KindNotFound, say("there is no such user or session"))
 	case auth.AlreadyDone:

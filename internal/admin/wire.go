@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"time"
 	"unicode/utf8"
 
@@ -47,7 +48,7 @@ type PasswordReset struct {
 	Reset Link `json:"reset"`
 }
 
-// Link is a one-time link. It is the one secret that this API gives out, once, to whoever just asked for it to be made.
+// Link is a one-time link. It and AddedToken are the secrets that this API gives out, once, to whoever just asked for them to be made.
 type Link struct {
 	Kind    auth.LinkKind `json:"kind"`
 	Path    string        `json:"path"` // on any protected site
@@ -58,6 +59,23 @@ type Link struct {
 // Revoked is the answer to ending all sessions of a user.
 type Revoked struct {
 	Sessions int `json:"sessions"`
+}
+
+// NewToken asks for an access key.
+type NewToken struct {
+	Name     string         `json:"name"`
+	User     *string        `json:"user,omitempty"` // whose app password it is to be; left out: a service token, which is nobody's
+	Hosts    []string       `json:"hosts"`
+	Paths    []string       `json:"paths,omitempty"`
+	Methods  []string       `json:"methods,omitempty"`
+	Networks []netip.Prefix `json:"networks,omitempty"`
+	Expires  time.Time      `json:"expires_at,omitzero"` // left out: in auth.AccessKeyLife
+}
+
+// AddedToken is the answer to NewToken.
+type AddedToken struct {
+	auth.MadeAccessKey
+	URLs []string `json:"urls"` // where it may be tried, the one to show first; none where all hosts have a star
 }
 
 // MailTest asks for a letter that tries the mail server out.
@@ -86,6 +104,15 @@ func readNewUser(body io.Reader) (NewUser, error) {
 	err := readBody(body, map[string]any{
 		"name": &in.Name, "display_name": &in.FullName, "email": &in.Email,
 		"groups": &in.Groups, "admin": &in.Admin, "password": &in.Password,
+	})
+	return in, err
+}
+
+func readNewToken(body io.Reader) (NewToken, error) {
+	var in NewToken
+	err := readBody(body, map[string]any{
+		"name": &in.Name, "user": &in.User, "hosts": &in.Hosts, "paths": &in.Paths, "methods": &in.Methods, "networks": &in.Networks,
+		"expires_at": &in.Expires,
 	})
 	return in, err
 }

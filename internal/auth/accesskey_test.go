@@ -61,7 +61,7 @@ func wantAccessKey(t *testing.T, b *authtest.Bench, token string, works bool, wh
 	return s
 }
 
-func TestStoryAppPassword(t *testing.T) {
+func TestASVS7_2_3StoryAppPassword(t *testing.T) {
 	b := mailBench(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", FullName: "Alice", Email: "alice@example.com", Groups: []string{"staff"}})
 	b.Sent()
@@ -100,7 +100,7 @@ func TestStoryAppPassword(t *testing.T) {
 	}
 	for key, record := range b.Records(t, "") {
 		if strings.Contains(record, made.Secret) || strings.Contains(key, made.Secret) {
-			t.Errorf("ASVS 11.4.1: the secret stands in the record %s", key)
+			t.Errorf("ASVS 7.2.3: the secret stands in the record %s", key)
 		}
 	}
 
@@ -654,8 +654,8 @@ func TestASVS7_4_2ASVS6_5_6WhatEndsAppPasswords(t *testing.T) {
 	}
 }
 
-// TestMF5AccessKeyOpensNothingOfOurs: a key in the place of a session does nothing, whatever is asked for in its name.
-func TestMF5AccessKeyOpensNothingOfOurs(t *testing.T) {
+// TestMF5ASVS7_2_2AccessKeyOpensNothingOfOurs: a key in the place of a session does nothing, whatever is asked for in its name.
+func TestMF5ASVS7_2_2AccessKeyOpensNothingOfOurs(t *testing.T) {
 	b := mailBench(t)
 	alice := b.Enroll(t, auth.NewUser{Name: "alice", Email: "alice@example.com", Admin: true})
 	phone, _ := alice.Add(t, bySMS("+4915112345678"))
