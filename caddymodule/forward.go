@@ -66,6 +66,7 @@ func (h *Handler) answer(p gate.Proxy, w http.ResponseWriter, question *http.Req
 	}
 	if session != nil {
 		ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer).Map(placeholders(session))
+		nameKey(question, session)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/gate"
 	"github.com/nightlatch/nightlatch/internal/server"
+	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
 func init() {
@@ -36,14 +37,14 @@ func init() {
 //
 // Placeholder | Description
 // ------------|-------------
-// `{http.auth.user.id}` | The user name, as in `Remote-User`; also `user_id` in the access log
+// `{http.auth.user.id}` | The user name, as in `Remote-User`; also `user_id` in the access log. Empty for a service token
 // `{http.auth.user.name}` | What the person is called
 // `{http.auth.user.email}` | The e-mail address
 // `{http.auth.user.groups}` | The groups, separated by commas
-// `{http.nightlatch.level}` | What the session has proven: `password` or `two_factor`
-// `{http.nightlatch.methods}` | How it was proven, separated by commas: `password`, `totp`, `email`, `webhook`, `backup_code`, `trusted_browser`, `vouched`
-// `{http.nightlatch.session}` | The id of the session, as in events and on the command line; it opens nothing
-// `{http.nightlatch.auth_time}` | When it was proven, in Unix seconds: of password and second factor the older one, as `max_age` counts
+// `{http.nightlatch.level}` | What the session has proven, or an access key stands for: `password` or `two_factor`
+// `{http.nightlatch.methods}` | How it was proven, separated by commas: `password`, `totp`, `email`, `webhook`, `backup_code`, `trusted_browser`, `vouched`; or `app_password` or `service_token`
+// `{http.nightlatch.session}` | The id of the session or the access key, as in events and on the command line; it opens nothing. Of a key it is `access_key` in the access log too
+// `{http.nightlatch.auth_time}` | When it was proven, in Unix seconds: of password and second factor the older one, as `max_age` counts. Of a key, when it was made
 type Handler struct {
 	Policy
 
@@ -66,6 +67,9 @@ type Handler struct {
 	forward   *forwardAuth
 	origins   func() hostOrigins // of this site; put together when first asked
 	warnProxy func()
+
+	accessLog   bool // the server has one
+	logsSecrets bool // of access keys, unless it is kept from that
 }
 
 // CaddyModule returns the Caddy module information.
@@ -107,6 +111,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	app.addSite(h.lax())
 	h.look(ctx)
+	h.lookAtLogs(ctx)
 	return nil
 }
 
@@ -158,6 +163,13 @@ func servesContent(raw json.RawMessage) string {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.logsSecrets && visit.InPair(r.Header) {
+		return h.serveUnlogged(w, r, next)
+	}
+	return h.serve(w, r, next)
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	ctx := r.Context()
 	vars := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any)
 	repl := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
@@ -182,6 +194,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return h.site.ServeHTTP(w, r, v, func(w http.ResponseWriter, r *http.Request, s *auth.Session) error {
 		vars[passedVar] = passage{s}
 		repl.Map(placeholders(s))
+		nameKey(r, s)
 		return next.ServeHTTP(w, r)
 	})
 }

@@ -28,8 +28,7 @@ func (h *Handler) keepLinkFromLog(r *http.Request, v visit.Visit, vars map[strin
 		return
 	}
 	vars[caddyhttp.LogSkipVar] = true
-	srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || srv == nil || srv.Logs == nil {
+	if !h.accessLog {
 		return
 	}
 	text := "request for a one-time link, which the access log leaves out because of its token"

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -74,10 +73,8 @@ func TestTheLogHasALineForWhatTheAccessLogLeavesOut(t *testing.T) {
 		"/_nightlatch/sign-in?return_to=/SECRET":      "",
 	} {
 		var log bytes.Buffer
-		h := &Handler{log: slog.New(slog.NewTextHandler(&log, nil))}
-		r := httptest.NewRequest("GET", target, nil)
-		srv := &caddyhttp.Server{Logs: new(caddyhttp.ServerLogConfig)}
-		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), httptest.NewRecorder(), srv)
+		h := &Handler{log: slog.New(slog.NewTextHandler(&log, nil)), accessLog: true}
+		r := prepared(httptest.NewRequest("GET", target, nil))
 		h.keepLinkFromLog(r, visit.Visit{URL: r.URL}, varsOf(r))
 		got := log.String()
 		if (got == "") != (want == "") || !strings.Contains(got, want) || strings.Contains(got, "SECRET") {

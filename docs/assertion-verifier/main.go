@@ -61,6 +61,9 @@ func (v *verifier) person(r *http.Request) (*person, error) {
 	if p.Expiry == nil || p.Subject == "" {
 		return nil, errors.New("the token has no end, or is about nobody")
 	}
+	if p.Name == "" {
+		return nil, errors.New("the token is about a program, and this application is for people")
+	}
 	want := jwt.Expected{Issuer: v.issuer, AnyAudience: jwt.Audience{v.audience}, Time: v.now()}
 	if err := p.ValidateWithLeeway(want, 5*time.Second); err != nil {
 		return nil, err

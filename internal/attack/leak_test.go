@@ -123,7 +123,18 @@ https://app.test:PORT {
 	if made == nil {
 		t.Fatalf("no app password on the page: %d %s", b.At.Status, b.Text())
 	}
-	c.add("an app password", made[2])
+	c.add("an app password", made[2], strings.TrimPrefix(basicLine("alice", made[0]), "Authorization: Basic ")[12:])
+	in := signInProgram(t, tls, "app.test", alice, typed)
+	c.add("an access token", in.Access[strings.LastIndexByte(in.Access, '.'):])
+	c.add("a refresh token", in.Refresh)
+	for _, lines := range [][]string{
+		{"Authorization: Bearer " + made[0]}, {basicLine("alice", made[0])}, {"CF-Access-Client-Id: " + made[1], "CF-Access-Client-Secret: " + made[2]},
+		{"Nightlatch-Client-Id: " + made[1], "Nightlatch-Client-Secret: " + made[0]}, {"Authorization: Bearer " + in.Access},
+	} {
+		for _, target := range []string{"/x", "/broken/x", "/lax", "/_nightlatch/account", "/_nightlatch/api/v1/account"} {
+			raw(t, tls, secure("app.test"), append([]string{"GET " + target + " HTTP/1.1", "Host: app.test"}, lines...)...)
+		}
+	}
 	for _, path := range []string{"app-passwords", "app-passwords/new"} {
 		if b.open("/_nightlatch/" + path); strings.Contains(b.At.Body, made[2]) {
 			t.Errorf("%s shows the secret of an app password again", path)

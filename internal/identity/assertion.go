@@ -45,7 +45,7 @@ type said struct {
 	AuthTime int64    `json:"auth_time"`
 	AMR      []string `json:"amr"`
 	Session  string   `json:"sid"`
-	UserName string   `json:"preferred_username"`
+	UserName string   `json:"preferred_username,omitempty"`
 	Name     string   `json:"name,omitempty"`
 	Email    string   `json:"email,omitempty"`
 	Groups   []string `json:"groups"`
@@ -73,7 +73,7 @@ func (a *signed) token(s *auth.Session, v visit.Visit) (string, error) {
 	}
 	token, err := keys.Sign(a.Algorithm, signing.Assertion, said{
 		Issuer:   visit.Issuer(home),
-		Subject:  s.UserID,
+		Subject:  cmp.Or(s.UserID, s.Key), // a service token is nobody's: it speaks for itself (RFC 9068 section 2.2)
 		Audience: audience,
 		Expires:  now.Add(tokenLife).Unix(),
 		Issued:   now.Unix(),

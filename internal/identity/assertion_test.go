@@ -107,6 +107,20 @@ func TestAssertion(t *testing.T) {
 			map[string]any{
 				"aud": "payroll", "sub": "u2", "preferred_username": "bob", "groups": []any{}, "sid": "44556677", "amr": []any{"pwd"}, "auth_time": float64(signedIn.Unix()),
 			}},
+		{"an app password", identity.Assertion{Algorithm: signing.EdDSA},
+			&auth.Session{ID: "nlk0123456789abcdef", Key: "nlk0123456789abcdef", KeyLevel: auth.LevelTwoFactor, Program: true, UserID: "u2", Name: "bob", Created: signedIn,
+				Proofs: []auth.Proof{{Method: auth.AppPassword, At: signedIn}}}, at(wiki),
+			map[string]any{
+				"iss": wiki + "/_nightlatch", "aud": wiki, "sub": "u2", "preferred_username": "bob", "groups": []any{}, "sid": "nlk0123456789abcdef",
+				"amr": []any{"app_password"}, "auth_time": float64(signedIn.Unix()),
+			}},
+		{"a service token", identity.Assertion{Algorithm: signing.EdDSA},
+			&auth.Session{ID: "nlk0123456789abcdef", Key: "nlk0123456789abcdef", KeyLevel: auth.LevelTwoFactor, Program: true, Created: signedIn,
+				Proofs: []auth.Proof{{Method: auth.ServiceToken, At: signedIn}}}, at(wiki),
+			map[string]any{
+				"iss": wiki + "/_nightlatch", "aud": wiki, "sub": "nlk0123456789abcdef", "groups": []any{}, "sid": "nlk0123456789abcdef",
+				"amr": []any{"service_token"}, "auth_time": float64(signedIn.Unix()),
+			}},
 		{"a host within a pattern", identity.Assertion{Algorithm: signing.EdDSA}, &auth.Session{UserID: "u2", Name: "bob", Created: signedIn},
 			visit.Visit{Site: "https://a.apps.example.test"}, map[string]any{
 				"iss": "https://a.apps.example.test/_nightlatch", "aud": "https://a.apps.example.test", "sub": "u2", "preferred_username": "bob", "groups": []any{}, "sid": "",

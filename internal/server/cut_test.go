@@ -29,11 +29,15 @@ func TestAnswerThatHasBegunEndsWithItsSession(t *testing.T) {
 		_, err := w.(io.ReaderFrom).ReadFrom(zeros{})
 		return err
 	}
+	type act = func(*testing.T, *http.Request, *authtest.Bench, *authtest.Person) (end func() error)
 	for name, c := range map[string]struct {
 		h2   bool
 		send func(http.ResponseWriter) error
+		as   act
 	}{
-		"HTTP/1.1 written": {false, write}, "HTTP/2 written": {true, write}, "HTTP/1.1 copied": {false, copied}, "HTTP/2 copied": {true, copied},
+		"HTTP/1.1 written": {false, write, asPerson}, "HTTP/2 written": {true, write, asPerson},
+		"HTTP/1.1 copied": {false, copied, asPerson}, "HTTP/2 copied": {true, copied, asPerson},
+		"to an access key": {false, write, asKey}, "to a token": {true, write, asToken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := authtest.New(t)
@@ -54,7 +58,7 @@ func TestAnswerThatHasBegunEndsWithItsSession(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Session), Value: alice.Session})
+			end := c.as(t, r, b, alice)
 			resp, err := srv.Client().Do(r)
 			if err != nil {
 				t.Fatal(err)
@@ -65,7 +69,7 @@ func TestAnswerThatHasBegunEndsWithItsSession(t *testing.T) {
 			}
 			go io.Copy(io.Discard, resp.Body)
 			<-begun
-			if _, err := b.RevokeSessions(t.Context(), auth.Client{}, "alice"); err != nil {
+			if err := end(); err != nil {
 				t.Fatal(err)
 			}
 			select {
@@ -78,6 +82,40 @@ func TestAnswerThatHasBegunEndsWithItsSession(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asPerson, asKey and asToken make a request one that passes, and return what ends that.
+func asPerson(t *testing.T, r *http.Request, b *authtest.Bench, alice *authtest.Person) (end func() error) {
+	r.AddCookie(&http.Cookie{Name: visit.Secure.CookieName(visit.Session), Value: alice.Session})
+	return func() error {
+		_, err := b.RevokeSessions(t.Context(), auth.Client{}, "alice")
+		return err
+	}
+}
+
+func asKey(t *testing.T, r *http.Request, b *authtest.Bench, _ *authtest.Person) (end func() error) {
+	made, err := b.AddServiceToken(t.Context(), auth.Client{}, "", auth.NewAccessKey{Name: "a program", Hosts: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+made.Token)
+	return func() error { return b.RevokeAccessKey(t.Context(), auth.Client{}, made.ID) }
+}
+
+func asToken(t *testing.T, r *http.Request, b *authtest.Bench, alice *authtest.Person) (end func() error) {
+	c := alice.Client()
+	c.API, c.Host = true, "127.0.0.1"
+	in := alice.Credentials()
+	in.Tokens = true
+	pr, err := b.SignIn(t.Context(), c, in)
+	if err == nil {
+		pr, err = b.Code(t.Context(), c, pr.Attempt, auth.TOTP, alice.Code())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+pr.Tokens.Access)
+	return func() error { return b.RevokeToken(t.Context(), c, pr.Tokens.Refresh) }
 }
 
 // zeros never ends.

@@ -62,6 +62,24 @@ type pair struct {
 	always     bool // under these names there is nothing but ours
 }
 
+// SecretHeaders are the headers that hold the secret of an access key, besides Authorization.
+func SecretHeaders() (names []string) {
+	for i := range pairs {
+		names = append(names, pairs[i].secret)
+	}
+	return names
+}
+
+// InPair tells whether an access key is presented in a pair of headers, good or bad.
+func InPair(h http.Header) bool {
+	for i := range pairs {
+		if secrets := h[pairs[i].secret]; len(secrets) > 0 && pairs[i].isOurs(h[pairs[i].id], secrets) {
+			return true
+		}
+	}
+	return false
+}
+
 // isOurs tells whether a pair is one of ours, good or bad. Under the names of Cloudflare there may be one of theirs, which is nothing to us.
 func (p *pair) isOurs(ids, secrets []string) bool {
 	return p.always || slices.ContainsFunc(ids, holdsID) || slices.ContainsFunc(secrets, holdsOurs)
