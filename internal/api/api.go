@@ -51,6 +51,7 @@ type API struct {
 	log     *slog.Logger
 	mux     *http.ServeMux // only finds the pattern of a request
 	routes  map[string]route
+	plain   map[string]bool // the paths that name nothing but themselves
 }
 
 // New makes an API. It refuses a Config without a service or a level.
@@ -63,7 +64,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a := &API{
 		service: cfg.Service, level: cfg.Level, create: cfg.Create, now: cfg.Now, log: cfg.Log,
-		mux: http.NewServeMux(), routes: make(map[string]route),
+		mux: http.NewServeMux(), routes: make(map[string]route), plain: make(map[string]bool),
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -74,7 +75,7 @@ func New(cfg Config) (*API, error) {
 	for _, r := range routes() {
 		pattern := r.method + " " + Prefix + r.path
 		a.mux.Handle(pattern, http.NotFoundHandler())
-		a.routes[pattern] = r
+		a.routes[pattern], a.plain[Prefix+r.path] = r, true
 	}
 	return a, nil
 }
@@ -90,6 +91,11 @@ func routes() []route {
 	page := chain{atHost, overHTTPS, sameOrigin, withoutQuery}
 	read := page.and(withService)
 	act := chain{atHost, overHTTPS, afterHandshake, sameOrigin, withoutQuery, withService}
+	// What is on an account is for who has proven all that it has, and what guards it for who has done so here a short time ago. Both are where
+	// people sign in, and nowhere else.
+	own, ownAct := read.and(atOwnHost, withAccount, notHanded), act.and(atOwnHost, withAccount, notHanded)
+	guarded, guardedAct := own.and(inSudo), ownAct.and(inSudo)
+	prove := act.and(atOwnHost, withSession, notHanded)
 
 	return []route{
 		{"POST", "sign-in", act.then(answer(http.StatusOK, signIn))},
@@ -101,6 +107,29 @@ func routes() []route {
 		{"POST", "token/revoke", act.then(answer(http.StatusNoContent, revoke))},
 		{"GET", "account", read.and(withAccount).then(answer(http.StatusOK, showAccount))},
 
+		{"GET", "two-factor", own.then(answer(http.StatusOK, showTwoFactor))},
+		{"POST", "two-factor/totp", guardedAct.then(answer(http.StatusCreated, addFactor(auth.TOTP)))},
+		{"POST", "two-factor/totp/{id}/confirm", ownAct.then(answer(http.StatusOK, confirmFactor(auth.TOTP)))},
+		{"POST", "two-factor/email", guardedAct.then(answer(http.StatusCreated, addFactor(auth.Email)))},
+		{"POST", "two-factor/email/{id}/confirm", ownAct.then(answer(http.StatusOK, confirmFactor(auth.Email)))},
+		{"POST", "two-factor/email/{id}/send", ownAct.then(answer(http.StatusOK, sendToConfirm(auth.Email)))},
+		{"POST", "two-factor/webhook", guardedAct.then(answer(http.StatusCreated, addWebhook))},
+		{"POST", "two-factor/webhook/{id}/confirm", ownAct.then(answer(http.StatusOK, confirmFactor(auth.Webhook)))},
+		{"POST", "two-factor/webhook/{id}/send", ownAct.then(answer(http.StatusOK, sendToConfirm(auth.Webhook)))},
+		{"PATCH", "two-factor/{id}", guardedAct.then(answer(http.StatusOK, renameFactor))},
+		{"DELETE", "two-factor/{id}", guardedAct.then(answer(http.StatusNoContent, removeFactor))},
+		{"POST", "two-factor/backup-codes", guardedAct.then(answer(http.StatusOK, newBackupCodes))},
+		{"POST", "two-factor/disable", ownAct.then(answer(http.StatusOK, disabling.prove))},
+		{"POST", "two-factor/disable/send", ownAct.then(answer(http.StatusOK, disabling.send))},
+		{"POST", "sudo", prove.then(answer(http.StatusOK, sudo.prove))},
+		{"POST", "sudo/send", prove.then(answer(http.StatusOK, sudo.send))},
+		{"GET", "sessions", guarded.then(answer(http.StatusOK, showSessions))},
+		{"DELETE", "sessions", guardedAct.then(answer(http.StatusNoContent, endOtherSessions))},
+		{"DELETE", "sessions/{id}", guardedAct.then(answer(http.StatusNoContent, endSession))},
+		{"POST", "password", guardedAct.then(answer(http.StatusOK, changePassword))},
+		{"GET", "app-passwords", own.then(answer(http.StatusOK, showAppPasswords))},
+		{"POST", "app-passwords", guardedAct.then(answer(http.StatusCreated, makeAppPassword))},
+		{"DELETE", "app-passwords/{id}", guardedAct.then(answer(http.StatusNoContent, removeAppPassword))},
 		{"GET", "openapi.json", page.then(answer(http.StatusOK, describe))},
 	}
 }
@@ -138,9 +167,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request, v visit.Visit) {
 	c.answer(notFound)
 }
 
-// pattern is the route of a method and path, or empty.
+// pattern is the route of a method and path, or empty. What names an act of its own is no id, whatever the method.
 func (a *API) pattern(method, path string) string {
 	_, pattern := a.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
+	if a.plain[path] && !strings.HasSuffix(pattern, path) {
+		return ""
+	}
 	return pattern
 }
 

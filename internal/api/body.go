@@ -36,7 +36,8 @@ func read[In any](c *call) (in In, ok bool) {
 		c.answer(p)
 		return in, false
 	}
-	untyped := len(c.Header["Content-Type"]) == 0 && reflect.TypeFor[In]().NumField() == 0
+	optional := missing(reflect.ValueOf(in)) == "" // all of it, so that there need be no body
+	untyped := len(c.Header["Content-Type"]) == 0 && optional
 	if !untyped && !isJSON(c.Header) {
 		return refuse(wrongType)
 	}
@@ -46,7 +47,7 @@ func read[In any](c *call) (in In, ok bool) {
 		return refuse(unread[status])
 	}
 	switch {
-	case len(body) == 0 && reflect.TypeFor[In]().NumField() == 0:
+	case len(body) == 0 && optional:
 		return in, true
 	case untyped:
 		return refuse(wrongType)

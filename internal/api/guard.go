@@ -95,3 +95,13 @@ func withAccount(c *call) bool {
 	}
 	return c.unless(c.auth.Complete(c.own), kinds[auth.StepUpNeeded])
 }
+
+// notHanded refuses a session that a portal has handed over: it is for the application at this host alone, and neither changes the account
+// nor tells what guards it.
+func notHanded(c *call) bool { return c.unless(!c.own.Handed, kinds[auth.NotSignedIn]) }
+
+// inSudo lets through who has proven here all that the account has, a short time ago and in this session (MF-12, MF-15). It is judged again
+// in the transaction of the act; here nobody sends what is then refused.
+func inSudo(c *call) bool {
+	return c.unless(c.auth.InSudo(c.client(), c.own), kinds[auth.StepUpNeeded])
+}

@@ -58,6 +58,9 @@ var (
 
 	invalidRefreshToken = problem{status: 401, name: "invalid-refresh-token", title: "The refresh token is not good", detail: "it is unknown, was used before, or its session has ended: sign in"}
 
+	// badScope is a limit of an app password that cannot be set. Which, and why, is in the error.
+	badScope = problem{status: 422, name: "bad-scope", title: "The limits are not acceptable"}
+
 	// unread are the answers to a body that could not be read to its end, by status.
 	unread = map[int]problem{
 		http.StatusBadRequest:            badRequest.because("the body broke off"),
@@ -92,6 +95,13 @@ var kinds = map[auth.Kind]problem{
 	auth.BadFactorName:    {status: 422, name: "bad-name", title: "The name is not acceptable", detail: "a name is at most 64 printable characters"},
 	auth.BadName:          {status: 422, name: "bad-name", title: "The name is not acceptable", detail: "the handler in front of this site names somebody by what can be no user name here"},
 	auth.BadDestination:   {status: 422, name: "bad-destination", title: "The destination is not acceptable", detail: "codes cannot be sent there: a telephone number has its country in front, as in +15550100"},
+	auth.BadKeyName:       {status: 422, name: "bad-name", title: "The name is not acceptable"},
+	auth.BadKeyHost:       badScope,
+	auth.BadKeyPath:       badScope,
+	auth.BadKeyMethod:     badScope,
+	auth.BadKeyNetwork:    badScope,
+	auth.BadKeyExpiry:     badScope,
+	auth.TooManyKeys:      {status: 409, name: "too-many-keys", title: "Too many app passwords"},
 	auth.TooManyTries:     {status: 429, name: "too-many-tries", title: "Too many tries", detail: "wait for the seconds of Retry-After"},
 	auth.TooManyMessages:  {status: 429, name: "too-many-messages", title: "Too many messages", detail: "wait for the seconds of Retry-After before the next one is sent"},
 	auth.Busy:             {status: 503, name: "busy", title: "Busy", detail: "too many are signing in at once: wait for the seconds of Retry-After"},
@@ -159,10 +169,11 @@ func (c *call) refuse(err error) {
 			c.api.log.Error("sign-in service unavailable", "error", err, "route", c.route.method+" "+Prefix+c.route.path)
 		}
 		web.RetryAfter(c.w.Header(), patience)
-	case auth.BadInput:
-		p.detail = e.Detail
 	case auth.BadPassword:
 		p = weak(p, err)
+	}
+	if p.detail == "" && e != nil {
+		p.detail = e.Detail
 	}
 	if e != nil && e.RetryAfter > 0 {
 		web.RetryAfter(c.w.Header(), e.RetryAfter)
@@ -175,11 +186,18 @@ func (c *call) refuse(err error) {
 
 // weak says what is wrong with a new password.
 func weak(p problem, err error) problem {
-	reason := password.TooLong // the only cause but those of WeakError: a password that cannot even be hashed
-	if w, ok := errors.AsType[*password.WeakError](err); ok {
-		reason = w.Reason
+	w, ok := errors.AsType[*password.WeakError](err)
+	if !ok { // the only other cause: a password that cannot even be hashed
+		return p.because(password.ErrTooLong.Error()).with(weakness{Reason: reasons[password.TooLong]})
 	}
-	return p.because("choose another one").with(struct {
-		Reason string `json:"reason"`
-	}{reasons[reason]})
+	more := weakness{Reason: reasons[w.Reason]}
+	if w.Reason == password.TooShort {
+		more.MinLength = w.Min
+	}
+	return p.because(w.Error()).with(more)
+}
+
+type weakness struct {
+	Reason    string `json:"reason"`
+	MinLength int    `json:"min_length,omitempty"` // in characters
 }

@@ -27,12 +27,8 @@ func signIn(c *call, in credentials) (any, error) {
 	if c.visit.Portal != "" && !in.Tokens {
 		return nil, c.onlyAtPortal() // whose session a browser has here, and which no cookie of this host could be
 	}
-	c.way = auth.Way{Method: auth.Method(in.Method), Factor: in.Factor}
-	if in.Code != "" {
-		if c.way.Sends() {
-			return nil, badRequest.because("a code that is sent comes with sign-in/verify: there was no attempt yet for which it could have been sent")
-		}
-		c.way = auth.Way{Method: kindOf(in.Method, in.Code, nil)} // so that none is sent besides
+	if err := c.goBy(in.Method, in.Factor, in.Code); err != nil {
+		return nil, err
 	}
 	p, err := c.begin(in)
 	if err != nil {
@@ -42,6 +38,19 @@ func signIn(c *call, in credentials) (any, error) {
 		return c.enter(p.Attempt, in.Method, in.Code)
 	}
 	return c.proceed(p)
+}
+
+// goBy takes note of how a person means to go on after the password: by the code that came with it, or by a way to have one sent.
+func (c *call) goBy(m method, factor, code string) error {
+	c.way = auth.Way{Method: auth.Method(m), Factor: factor}
+	if code == "" {
+		return nil
+	}
+	if c.way.Sends() {
+		return badRequest.because("a code that is sent comes in a second step, with the attempt: there was none yet for which it could have been sent")
+	}
+	c.way = auth.Way{Method: kindOf(m, code, nil)} // so that none is sent besides
+	return nil
 }
 
 // begin takes the first factor. Where a handler in front has said who it is, nobody needs to say so again.
@@ -119,22 +128,33 @@ func verifySignIn(c *call, in verifying) (any, error) { return c.enter(in.Attemp
 
 // enter takes a code for the step at which a sign-in waits.
 func (c *call) enter(ticket string, m method, code string) (any, error) {
-	v, err := c.attempt(ticket)
+	p, err := c.enterCode(ticket, m, code)
 	if err != nil {
 		return nil, err
 	}
-	code = strings.ReplaceAll(code, " ", "") // which an authenticator app shows between the halves
-	var p auth.Progress
+	return c.proceed(p)
+}
+
+// enterCode takes a code for the step at which an attempt waits.
+func (c *call) enterCode(ticket string, m method, code string) (p auth.Progress, err error) {
+	v, err := c.attempt(ticket)
+	if err != nil {
+		return p, err
+	}
+	code = unspaced(code)
 	if v.Step == auth.StepEnroll {
 		p, err = c.auth.ConfirmEnrollment(c.Context(), c.client(), ticket, code)
 	} else {
 		p, err = c.auth.Code(c.Context(), c.client(), ticket, kindOf(m, code, v.Sent), code)
 	}
 	if err != nil {
-		return nil, c.goesOn(ticket, err)
+		return p, c.goesOn(ticket, err)
 	}
-	return c.proceed(p)
+	return p, nil
 }
+
+// unspaced takes out the blank that an authenticator app shows between the halves of a code.
+func unspaced(code string) string { return strings.ReplaceAll(code, " ", "") }
 
 // kindOf is the method of a code of which the request does not say so: what was sent, or by its look.
 func kindOf(m method, code string, sent *auth.SentView) auth.Method {

@@ -51,13 +51,17 @@ func (c *call) turned(p auth.Progress) tokens {
 	return tokens{}
 }
 
+// ticketOf is what opens the session of an act that is done.
+func ticketOf(p auth.Progress) string {
+	if p.Tokens != nil {
+		return p.Tokens.Access
+	}
+	return p.Session
+}
+
 // signedIn answers the last step of a sign-in.
 func (c *call) signedIn(p auth.Progress) (any, error) {
-	ticket := p.Session
-	if p.Tokens != nil {
-		ticket = p.Tokens.Access
-	}
-	s, err := c.open(ticket)
+	s, err := c.open(ticketOf(p))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,15 @@ func (d *desk) program(p *authtest.Person) map[string]any {
 	return d.ask("POST", "sign-in", of("username", p.Name, "password", p.Password, "code", p.Code(), "tokens", true)).is(200, "")
 }
 
+// browser signs a person in with a cookie, and returns what sends it.
+func (d *desk) browser(p *authtest.Person) func(*http.Request) {
+	d.t.Helper()
+	d.Clock.Move(otp.Period)
+	a := d.ask("POST", "sign-in", of("username", p.Name, "password", p.Password, "code", p.Code()))
+	a.is(200, "")
+	return cookie(visit.Session, a.given()["__Host-nightlatch"].Value)
+}
+
 // bearer sends the access token of an answer.
 func bearer(members map[string]any) func(*http.Request) {
 	return header("Authorization", "Bearer "+members["access_token"].(string))

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -582,7 +583,7 @@ func TestRefreshesAreBounded(t *testing.T) {
 }
 
 // What a program has begun in sudo mode it may finish within the life of the attempt: there is no page that could ask for the proofs again. A
-// page asks. The factor that was confirmed has the id that the answer says.
+// page asks. The factor that was confirmed is as the answer says.
 func TestAProgramFinishesWhatItBeganInSudoMode(t *testing.T) {
 	t.Parallel()
 	b := authtest.New(t)
@@ -630,12 +631,12 @@ func TestAProgramFinishesWhatItBeganInSudoMode(t *testing.T) {
 			continue
 		}
 		pr, err = b.ConfirmEnrollment(bg, c.client, pr.ID, otp.Code(v.Pending.Secret, otp.Step(b.Clock.Now())))
-		if err != nil || pr.Factor == "" {
-			t.Fatalf("%+v, %v; want the id of a factor", pr, err)
+		if err != nil || pr.Factor == nil {
+			t.Fatalf("%+v, %v; want a factor", pr, err)
 		}
 		u, err := b.User(bg, "alice")
-		if err != nil || len(u.Factors) != 2 || u.Factors[1].ID != pr.Factor {
-			t.Errorf("the factor is said to be %s, and there are %+v, %v", pr.Factor, u.Factors, err)
+		if err != nil || len(u.Factors) != 2 || !reflect.DeepEqual(u.Factors[1], *pr.Factor) {
+			t.Errorf("the factor is said to be %+v, and there are %+v, %v", pr.Factor, u.Factors, err)
 		}
 		_, err = b.NewBackupCodes(bg, c.client, pr.Tokens.Access)
 		wantKind(t, err, auth.StepUpNeeded, "the password is as old as it was")

@@ -37,13 +37,14 @@ type Progress struct {
 	ReturnTo  string    // where the person wanted to go, as given at the start; check it when used
 	UsedCode  bool      // a backup code was just used …
 	CodesLeft int       // … and this many are left
-	Factor    string    // the id of the second factor that was just confirmed
 	Codes     []string  // through the API: backup codes that were just made, formatted. They are shown nowhere else
 	Done      string    // at StepDone: the act on an own account that this was the end of, by the name of its event; empty: a sign-in or a step-up
 
 	Browser        string    // value for the browser cookie, to be kept for BrowserLife; empty: leave it as it is
 	Trusted        string    // value for the trusted-browser cookie; empty: leave it as it is
 	TrustedExpires time.Time // when the cookie Trusted may go
+
+	Factor *FactorInfo // the second factor that was just confirmed; nil: none was
 }
 
 // AttemptView is what a page may show of an attempt. Secrets are in it only at the step that shows them, and factors only once the

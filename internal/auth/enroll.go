@@ -212,14 +212,14 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 		if h.attempt.Session != "" {
 			h.attempt.Act = EventFactorAdded
 		}
-		id, err := t.bindFactor(h, step, first, hashes)
+		f, err := t.bindFactor(h, step, first, hashes)
 		if err != nil {
 			return p, err
 		}
 		h.attempt.Pending, h.attempt.Sent = nil, nil
 		h.attempt.Codes, h.attempt.Expires = codes, t.now.Add(h.attempt.life())
 		p, err = t.acceptCode(h, try)
-		p.Factor = id
+		p.Factor = f
 		return p, err
 	})
 }
@@ -237,21 +237,21 @@ func (t *tx) confirms(h *held, code string) (o outcome, step int64, err error) {
 	return wrong, 0, nil
 }
 
-// bindFactor makes what was confirmed a factor, with what that means for everything else of its person, and returns its id.
-func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) (id string, err error) {
+// bindFactor makes what was confirmed a factor, with what that means for everything else of its person.
+func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) (*FactorInfo, error) {
 	p := h.attempt.Pending
-	id = h.factors.enroll(p, step, t.now)
+	f := h.factors.enroll(p, step, t.now)
 	if err := t.useEnrollmentLink(h); err != nil {
-		return id, err
+		return nil, err
 	}
 	if !first {
 		t.eventFor(h.user, Event{Type: EventFactorAdded, Outcome: success, Method: p.Method})
 		t.notify(h.user, Message{Kind: NoticeFactorAdded, Factor: p.Name, FactorKind: p.Method, Channel: p.Channel})
-		return id, t.saveUser(h.user)
+		return f, t.saveUser(h.user)
 	}
 	h.factors.setBackup(hashes)
 	if err := t.endSessions(h.user, h.attempt.Session, h.user.Name, "a second factor was enrolled"); err != nil {
-		return id, err
+		return nil, err
 	}
 	for _, x := range h.user.AccessKeys {
 		// Memory forgets them and what is open with them is closed: whether they are enough from now on, the next request finds out.
@@ -263,5 +263,5 @@ func (t *tx) bindFactor(h *held, step int64, first bool, hashes []string) (id st
 	}
 	t.eventFor(h.user, Event{Type: EventTwoFactorEnabled, Outcome: success, Method: p.Method})
 	t.notify(h.user, Message{Kind: NoticeTwoFactorOn, Factor: p.Name, FactorKind: p.Method, Channel: p.Channel})
-	return id, t.saveUser(h.user)
+	return f, t.saveUser(h.user)
 }

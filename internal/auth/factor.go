@@ -171,7 +171,7 @@ func (f *factors) hashes() []string {
 
 // enroll makes what was confirmed a factor. The step of an authenticator app that confirmed it is burned: its code is worth nothing from
 // now on (OT-6).
-func (f *factors) enroll(p *pending, step int64, now time.Time) (id string) {
+func (f *factors) enroll(p *pending, step int64, now time.Time) *FactorInfo {
 	n := named{ID: newID(), Name: p.Name, Created: now.UTC(), LastUsed: now.UTC()}
 	switch p.Method {
 	case TOTP:
@@ -182,7 +182,7 @@ func (f *factors) enroll(p *pending, step int64, now time.Time) (id string) {
 		f.Webhook = append(f.Webhook, webhookFactor{named: n, Channel: p.Channel, Destination: p.Destination})
 	}
 	f.Version = newID()
-	return n.ID
+	return &FactorInfo{ID: n.ID, Method: p.Method, Name: n.Name, Channel: p.Channel, To: p.Destination, Created: n.Created, LastUsed: n.LastUsed}
 }
 
 // setBackup replaces the backup codes: the older ones are dead.
