@@ -130,7 +130,7 @@ func (s *Service) accessToken(ctx context.Context, a Asker, token string) (*Sess
 	key := sha256.Sum256(buf[:copy(buf[copy(buf[:], domain):], token)+len(domain)])
 	now := s.now()
 	if x := s.cache.get(key); x != nil {
-		if now.Before(x.until) && s.opens(x.place, a.Host) && fits(x.Proofs, x.Name, a.Vouched) && x.live.use(now, x.Expires, x.Idle) {
+		if now.Before(x.until) && x.home == a.Home && s.opens(x.place, a.Host) && fits(x.Proofs, x.Name, a.Vouched) && x.live.use(now, x.Expires, x.Idle) {
 			return x, nil
 		}
 		return nil, errNotSignedIn
@@ -140,7 +140,7 @@ func (s *Service) accessToken(ctx context.Context, a Asker, token string) (*Sess
 		return nil, errNotSignedIn
 	}
 	return s.read(ctx, a, key, said.Session, now, func(x *Session, r *sessionRecord) bool {
-		x.place, x.sum, x.Proofs, x.Program, x.until = r.Place, r.Secret, r.Proofs, true, time.Unix(said.Expires, 0)
+		x.place, x.sum, x.Proofs, x.Program, x.until, x.home = r.Place, r.Secret, r.Proofs, true, time.Unix(said.Expires, 0), a.Home
 		return said.opens(r)
 	})
 }
@@ -179,11 +179,11 @@ func (s *Service) Refresh(ctx context.Context, c Client, token string) (pair Tok
 			return errNotSignedIn
 		}
 		next, after := s.keys.nextTicket(useRefresh, token)
-		since := t.now.Sub(r.Refresh.Turned)
+		since := t.now.Sub(r.Refresh.Turned) // less than nothing where the act that began later was stored first, or the clock was set back
 		switch {
 		case subtle.ConstantTimeCompare(sum, r.Refresh.Secret) == 1:
 			*r.Refresh = refreshing{Secret: after, Previous: sum, Turned: t.now.UTC()}
-		case subtle.ConstantTimeCompare(sum, r.Refresh.Previous) != 1 || since < 0 || since >= refreshGrace:
+		case subtle.ConstantTimeCompare(sum, r.Refresh.Previous) != 1 || since.Abs() >= refreshGrace:
 			if err := t.signOut(&r, EventTokenCopied, ""); err != nil {
 				return err
 			}

@@ -61,6 +61,7 @@ type Session struct {
 	place   string         // what its ticket is for, see opens
 	sum     []byte         // SHA-256 of the ticket
 	until   time.Time      // from when on the access token it was found by is no longer good; zero: it was found by a cookie
+	home    string         // Asker.Home, for which that token is
 	scope   *AccessKeyInfo // of a key: what it is for
 	live    *live
 	version uint64 // of live when this was loaded
