@@ -8,8 +8,8 @@
 -- The first argument is where Nightlatch listens, by address, since HAProxy would look a name up each time. The second are the headers
 -- that the application is told by.
 --
--- Of a request that may pass, txn.nightlatch is set to true, and it carries those headers as Nightlatch says, and its cookies without
--- Nightlatch's. Any other request is answered here. If this function fails or runs out of time, HAProxy goes on with its next rule,
+-- Of a request that may pass, txn.nightlatch is set to true, and it carries those headers as Nightlatch says, and its cookies and its
+-- Authorization without what is Nightlatch's. Any other request is answered here. If this function fails or runs out of time, HAProxy goes on with its next rule,
 -- and txn.nightlatch is not set: the rule after it has to deny the request then.
 
 local PATH = "/_nightlatch/forward-auth/haproxy"
@@ -31,6 +31,9 @@ local NOT_ASKED = {
 local NOT_TOLD = {
 	["connection"] = true, ["content-length"] = true, ["keep-alive"] = true, ["set-cookie"] = true, ["transfer-encoding"] = true,
 }
+
+-- The keys of programs in headers of their own. They are for Nightlatch, and not for the application.
+local KEYS = { "nightlatch-client-id", "nightlatch-client-secret", "cf-access-client-id", "cf-access-client-secret" }
 
 -- values turns the lines of a header, which HAProxy counts from 0, into what its client takes.
 local function values(lines)
@@ -93,6 +96,10 @@ core.register_action("nightlatch", { "http-req" }, function(txn, address, names)
 	local answer = core.httpclient():get({ url = address .. PATH, headers = headers, timeout = TIMEOUT })
 	if answer.status == 200 then
 		set(txn, "cookie", answer.headers["cookie"])
+		set(txn, "authorization", answer.headers["authorization"])
+		for _, name in ipairs(KEYS) do
+			txn.http:req_del_header(name)
+		end
 		for name in names:gmatch("[^,]+") do
 			set(txn, name, answer.headers[name:lower()])
 		end

@@ -68,6 +68,7 @@ type house struct {
 	cert    string             // a file with certificate and key
 	alice   *programtest.Person
 	bob     *programtest.Person
+	key     accessKey // of alice
 }
 
 // build starts Nightlatch with the configuration of a page, and more lines in the block of the sites.
@@ -86,6 +87,7 @@ func build(t *testing.T, pageName, lines string) *house {
 	h.door = count(t, h.gate)
 	h.cert = certificate(t, filepath.Join(h.program.Dir, "site.pem"))
 	h.alice, h.bob = h.add(t, "alice"), h.add(t, "bob")
+	h.key = h.newKey(t, "alice")
 	return h
 }
 

@@ -86,12 +86,14 @@ func traefikAddress(t *testing.T) string {
 	if inFile == nil || inLabels == nil || inFile[1] != inLabels[1] {
 		t.Fatalf("the addresses of the page are %q and %q", inFile, inLabels)
 	}
-	for _, name := range handed {
-		if !strings.Contains(file, "          - "+name+"\n") {
+	// What Traefik copies it takes away first.
+	copied := slices.Concat(handed, keyHeaders)
+	for _, name := range copied {
+		if !regexp.MustCompile("          - " + name + "( #.*)?\n").MatchString(file) {
 			t.Errorf("the file does not copy %s", name)
 		}
 	}
-	for _, want := range []string{"authResponseHeaders: " + strings.Join(handed, ",") + "\n", "trustForwardHeader: \"false\"\n"} {
+	for _, want := range []string{"authResponseHeaders: " + strings.Join(copied, ",") + "\n", "trustForwardHeader: \"false\"\n"} {
 		if !strings.Contains(labels, want) {
 			t.Errorf("the labels do not have %q", want)
 		}
@@ -104,8 +106,11 @@ func traefikAddress(t *testing.T) string {
 	return inFile[1]
 }
 
-// handed are what an answer says of the visitor, and the cookies for the application.
-var handed = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Cookie"}
+// handed are what an answer says of the visitor, and the cookies and the Authorization for the application.
+var handed = []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Cookie", "Authorization"}
+
+// keyHeaders hold the keys of programs, and are not for the application.
+var keyHeaders = []string{"Nightlatch-Client-Id", "Nightlatch-Client-Secret", "Cf-Access-Client-Id", "Cf-Access-Client-Secret"}
 
 // envoyPage is the page's prefix, and the lines of a visitor that Envoy puts into a question.
 func envoyPage(t *testing.T) (prefix string, allowed *regexp.Regexp) {
@@ -127,6 +132,11 @@ func envoyPage(t *testing.T) (prefix string, allowed *regexp.Regexp) {
 			t.Errorf("Envoy would not hand %s to the application", name)
 		}
 	}
+	for _, name := range keyHeaders {
+		if !strings.Contains(config, "            - "+strings.ToLower(name)+"\n") {
+			t.Errorf("Envoy would leave %s to the application", name)
+		}
+	}
 	for _, want := range []string{"failure_mode_allow: false\n", "headers_with_underscores_action: DROP_HEADER\n", "{key: x-forwarded-proto, value: https}\n"} {
 		if !strings.Contains(config, want) {
 			t.Errorf("the page does not have %q", want)
@@ -139,6 +149,7 @@ func envoyPage(t *testing.T) (prefix string, allowed *regexp.Regexp) {
 func TestWireShapes(t *testing.T) {
 	h := build(t, "traefik.md", "")
 	session := h.signedIn(t, h.alice)
+	keys := h.key.presented("alice")
 	send := func(t *testing.T, lines []string) wiretest.Response {
 		t.Helper()
 		return wiretest.Raw(t, h.gate, strings.Join(append(lines, "Connection: close"), "\r\n")+"\r\n\r\n")
@@ -165,6 +176,29 @@ func TestWireShapes(t *testing.T) {
 			wantAllowed(t, send(t, s.ask(public)), "", "", "app=1")
 			if r := send(t, s.ask(visit{"GET", "/admin", alice.lines})); r.Status != 403 {
 				t.Errorf("alice where a group is asked for: got %d, want 403", r.Status)
+			}
+			for what, lines := range keys {
+				for target, user := range map[string][]string{"/reports": {"alice", "A. B. alice"}, "/public/x": {"", ""}} {
+					r := send(t, s.ask(visit{"GET", target, lines}))
+					wantAllowed(t, r, user[0], user[1], "")
+					var want []string
+					if strings.HasPrefix(lines[0], "Authorization:") {
+						want = []string{""}
+					}
+					if got := r.Values("Authorization"); !slices.Equal(got, want) {
+						t.Errorf("%s for %s: the answer has Authorization: %q, want %q", what, target, got, want)
+					}
+				}
+			}
+			own := "Basic YWxpY2U6cHc="
+			for _, lines := range [][]string{append([]string{"Authorization: " + own}, alice.lines...), append([]string{"Authorization: " + own}, keys["a pair"]...)} {
+				if got := send(t, s.ask(visit{"GET", "/reports", lines})).Values("Authorization"); !slices.Equal(got, []string{own}) {
+					t.Errorf("the application's own: the answer has Authorization: %q, want %q", got, own)
+				}
+			}
+			r = send(t, s.ask(visit{"GET", "/reports", []string{"Accept: text/html", keys["a token"][0] + "x"}}))
+			if challenge := strings.Join(r.Values("WWW-Authenticate"), ", "); r.Status != 401 || !strings.Contains(challenge, `error="invalid_token"`) {
+				t.Errorf("a bad key: got %d, %q", r.Status, challenge)
 			}
 
 			for _, target := range append(closed, signInPage, "/_nightlatch/static/x.css", "/_nightlatch/forward-auth/nginx") {
