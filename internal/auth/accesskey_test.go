@@ -845,6 +845,23 @@ func TestAccessKeyExpires(t *testing.T) {
 	}
 }
 
+// ST-6: what has run out stays so when the clock goes back, as a session does, until memory forgets it. Then the record counts.
+func TestST6AccessKeyAfterAClockThatWasWrong(t *testing.T) {
+	b := authtest.New(t)
+	made := newServiceToken(t, b, auth.NewAccessKey{})
+	wantAccessKey(t, b, made.Token, true, "the key")
+	b.Clock.Move(2 * auth.AccessKeyLife)
+	wantAccessKey(t, b, made.Token, false, "the key, by a clock that is far ahead")
+	b.Clock.Move(-2*auth.AccessKeyLife + 10*time.Minute)
+	wantAccessKey(t, b, made.Token, false, "the key, after the clock was set right")
+	for range 2 { // what was used is saved first, and then forgotten
+		if err := b.Service.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantAccessKey(t, b, made.Token, true, "the key, after a while without use")
+}
+
 // TestLastUseOfAnAccessKey is kept in memory and written coarsely; no request waits for that.
 func TestLastUseOfAnAccessKey(t *testing.T) {
 	b := authtest.New(t)

@@ -127,7 +127,9 @@ func (s *Service) loadAccessKey(ctx context.Context, a Asker, key [sha256.Size]b
 	if err != nil {
 		return nil, err
 	}
-	s.cache.add(key, x) // also where the request is not what it is for, or each of those would read the store
+	if x.version != over { // one that has run out by a clock that was wrong would stay here for good
+		s.cache.add(key, x) // also where the request is not what it is for, or each of those would read the store
+	}
 	return x.useAccessKey(&a, now)
 }
 
