@@ -297,14 +297,11 @@ func (g *Gate) program(r *http.Request, v visit.Visit, ambiguous bool, c visit.C
 	}
 	a := auth.Asker{
 		Host: v.Host, Vouched: v.Vouched, Home: v.Home(),
-		Method: r.Method, Address: v.Address, Ambiguous: ambiguous,
+		Method: methodOf(r), Address: v.Address, Ambiguous: ambiguous,
 		Basic: c.Basic, User: c.User,
 	}
 	if v.URL != nil {
 		a.Path = v.URL.Path
-	}
-	if extendedConnect(r) {
-		a.Method = http.MethodGet // what a WebSocket begins with elsewhere
 	}
 	return g.bearer(r.Context(), a, c.Token)
 }

@@ -210,6 +210,14 @@ func TestScopeOfKeys(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", c.target, got, c.want)
 		}
 	}
+	// PC-20: a key for some methods is for none that an application may put in the place of them; one for all is.
+	for _, name := range []string{"X-HTTP-Method-Override", "x-http-method", "X-Method-Override"} {
+		for line, want := range map[string]string{methods: "sign in", of(auth.NewAccessKey{}): "pass"} {
+			if got := checkWith(t, g, "GET /", line, name+": GET"); got != want {
+				t.Errorf("%s: got %s, want %s", name, got, want)
+			}
+		}
+	}
 	// A rewrite of the site changes what the rules see, and not what the key is for.
 	r, v := askHost(t, "GET /api/x", paths)
 	r.URL.Path = "/index.php"

@@ -39,6 +39,22 @@ func extendedConnect(r *http.Request) bool {
 	return false
 }
 
+// methodHeaders ask an application to take a request for one of another method, and many do: Rails, Laravel, Spring and ASP.NET among them.
+var methodHeaders = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
+// methodOf is by which method a request may be taken. It is empty where nobody can tell.
+func methodOf(r *http.Request) string {
+	for _, name := range methodHeaders {
+		if len(r.Header[name]) > 0 {
+			return ""
+		}
+	}
+	if extendedConnect(r) {
+		return http.MethodGet // what a WebSocket begins with elsewhere
+	}
+	return r.Method
+}
+
 // upgrades tells whether a request asks to become something else than HTTP. In a browser that is always a WebSocket. A proxy that asks
 // about a request may have dropped Upgrade, which is for one connection, and not the key, which is for both ends.
 func upgrades(r *http.Request) bool {
