@@ -45,8 +45,9 @@ func Hold(t testing.TB, a *http.Response, sent []byte) {
 	}
 	a.Body.Close()
 	a.Body = io.NopCloser(bytes.NewReader(body))
-	for _, complaint := range d.hold(a, sent, body) {
-		t.Errorf("%s %s: answered %d: %s\n%s", a.Request.Method, a.Request.URL.Path, a.StatusCode, complaint, body)
+	if complaints := d.hold(a, sent, body); len(complaints) > 0 {
+		t.Errorf("%s %s is answered %d, and not as docs/openapi.yaml has it:\n\t%s\n%s",
+			a.Request.Method, a.Request.URL.Path, a.StatusCode, strings.Join(complaints, "\n\t"), body)
 	}
 }
 
@@ -327,11 +328,12 @@ func operation(item *v3.PathItem, method string) *v3.Operation {
 
 func inWords(wrong []*liberrors.ValidationError) (list []string) {
 	for _, w := range wrong {
-		said := w.Message + ": " + w.Reason
-		for _, s := range w.SchemaValidationErrors {
-			said += "; " + s.FieldPath + " " + s.Reason
+		if len(w.SchemaValidationErrors) == 0 {
+			list = append(list, w.Message+": "+w.Reason)
 		}
-		list = append(list, said)
+		for _, s := range w.SchemaValidationErrors {
+			list = append(list, strings.TrimSpace(s.FieldPath+" "+s.Reason))
+		}
 	}
 	return list
 }
