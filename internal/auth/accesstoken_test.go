@@ -668,3 +668,57 @@ func refreshed(b *authtest.Bench, c auth.Client, old *auth.Tokens) (*auth.Tokens
 	next, err := b.Refresh(bg, c, old.Refresh)
 	return &next, err
 }
+
+// ST-11: what cannot be read is neither a token that is wrong nor one that is good. ST-3: what was not stored has not happened, so the same
+// refresh token goes on once the disk is well.
+func TestST3ST11TokensWhileTheStoreFails(t *testing.T) {
+	t.Parallel()
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	pair := *signInProgram(t, b, alice).Tokens
+	asks := []struct {
+		name string
+		ask  func() error
+	}{
+		{"bearer", func() error { _, err := b.Bearer(bg, here, pair.Access); return err }},
+		{"refresh", func() error { _, err := b.Refresh(bg, program, pair.Refresh); return err }},
+		{"revoke", func() error { return b.RevokeToken(bg, program, pair.Refresh) }},
+		{"sign out", func() error { return b.SignOut(bg, program, pair.Access) }},
+	}
+	for _, c := range []struct {
+		what  string
+		fail  func(error)
+		fails string
+	}{
+		{"no session", func(err error) { b.Store.FailReads("session/", err) }, "bearer refresh revoke sign out"},
+		{"no user", func(err error) { b.Store.FailReads("user/", err) }, "bearer refresh revoke sign out"},
+		{"no factors", func(err error) { b.Store.FailReads("factors/", err) }, "bearer"},
+		{"no counter", func(err error) { b.Store.FailReads("refresh/", err) }, "refresh"},
+		{"no reading", b.Store.FailViews, "bearer"},
+		{"no writing", b.Store.FailUpdates, "refresh revoke sign out"},
+		{"no keeping", b.Store.FailCommits, "refresh revoke sign out"},
+	} {
+		b.Restart(t) // nothing in memory
+		c.fail(errDisk)
+		events := len(b.Events)
+		for _, a := range asks {
+			if !strings.Contains(c.fails, a.name) {
+				continue
+			}
+			if err := a.ask(); auth.KindOf(err) != auth.Unavailable {
+				t.Errorf("%s: %s: got %v, want that nobody can tell", c.what, a.name, err)
+			}
+		}
+		c.fail(nil)
+		if len(b.Events) != events {
+			t.Errorf("%s: told of %+v", c.what, b.Events[events:])
+		}
+		if !tokenOpens(t, b, pair.Access) {
+			t.Fatalf("%s: the access token is dead after it", c.what)
+		}
+		var err error
+		if pair, err = b.Refresh(bg, program, pair.Refresh); err != nil {
+			t.Fatalf("%s: the refresh token is dead after it: %v", c.what, err)
+		}
+	}
+}
