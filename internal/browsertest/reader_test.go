@@ -84,6 +84,7 @@ func TestScreenReader(t *testing.T) {
 		link "Change: E-mail (Second factor)"
 		link "Add another one"
 		link "Make new ones"
+		link "Manage: App passwords"
 		link "See all"
 		link "Go to the application"
 		button "Sign out"
@@ -94,6 +95,30 @@ func TestScreenReader(t *testing.T) {
 		heading "Elsewhere" 2
 		button "Sign out there: Unknown device, …"
 		button "Sign out everywhere else"
+		link "Back to your account"`)
+	b.open("/_nightlatch/app-passwords/new").fill("name", "Calendar", "path", "dav").press("Make it").hears(`
+		heading "Make an app password" 1
+		textbox "Name" required (Such as calendar on the phone. It tells several of them apart.)
+		alert "Not accepted. This path cannot be used. Write how the address goes on after the host name, such as /dav, without a question mark and what follows it."
+		textbox "Only below this path (optional)" invalid focused (Not accepted. This path cannot be used. Write how the address goes on after the host name, such as /dav, without a question mark and what follows it. Such as /dav: then the program gets in there and below, and nowhere else. Leave it empty for the whole site.)
+		checkbox "Reading only (GET and HEAD)"
+		combobox "Works for" expanded:false
+		button "Make it"
+		link "Back to your app passwords"
+		link "Back to your account"`)
+	b.fill("path", "/dav").press("Make it").hears(`
+		heading "Your new app password" 1
+		button "Copy User name"
+		status ""
+		button "Copy Password"
+		status ""
+		DisclosureTriangle "For programs that send headers" expanded:false
+		heading "What it is good for" 2
+		link "I have copied it"`)
+	b.press("I have copied it").hears(`
+		heading "App passwords" 1
+		button "Revoke: Calendar"
+		link "Make an app password"
 		link "Back to your account"`)
 	b.open("/_nightlatch/password").fill("password", "aaaaaaaaaaaaaaaaaaaa")
 	b.do(says("Easy to guess."))
@@ -109,7 +134,7 @@ func TestScreenReader(t *testing.T) {
 }
 
 // heard are the roles of what a screen reader leads to, or speaks of by itself. What else there is are the words of the page.
-var heard = []string{"heading", "textbox", "button", "link", "checkbox", "alert", "status", "image", "DisclosureTriangle"}
+var heard = []string{"heading", "textbox", "button", "link", "checkbox", "combobox", "alert", "status", "image", "DisclosureTriangle"}
 
 var aMoment = regexp.MustCompile(`(\d+ \pL+ \d{4}, )?\d\d:\d\d (UTC|AM|PM)`)
 
