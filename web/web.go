@@ -177,12 +177,15 @@ func JSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	send(w, r, status, "application/json", body)
 }
 
+// encode leaves the & of an address as it is, for whoever reads an answer at a terminal: no browser takes JSON for a page, see secure.
 func encode(v any) []byte {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		panic(err) // what we answer with are structs of strings, numbers and times
 	}
-	return body
+	return b.Bytes()
 }
 
 // Plain answers a program that reads one word, such as a health check.
