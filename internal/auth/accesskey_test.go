@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -1056,4 +1057,26 @@ func TestAtMostFiftyAccessKeys(t *testing.T) {
 		t.Errorf("after the others have run out: %v", err)
 	}
 	newServiceToken(t, b, auth.NewAccessKey{}) // nobody's are not counted
+}
+
+// FuzzAccessKey: no text that we did not make opens anything or reads the store, and the shape is what the documents say.
+func FuzzAccessKey(f *testing.F) {
+	b := authtest.New(f)
+	shape := regexp.MustCompile(`\Anlk[0-9a-f]{16}_[A-Za-z0-9_-]{43}\z`)
+	for _, seed := range []string{
+		"", "nlk", "nlk0123456789abcdef_", "nlk0123456789abcdef_" + strings.Repeat("A", 43), "nlk0123456789abcdef_" + strings.Repeat("_", 43),
+		"nlk0123456789ABCDEF_" + strings.Repeat("A", 43), "nlk0123456789abcdef." + strings.Repeat("A", 43), "a.b.c", strings.Repeat("é", 32),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		if got, want := auth.IsAccessKey(token), shape.MatchString(token); got != want {
+			t.Errorf("%q: shape %v, want %v", token, got, want)
+		}
+		views := b.Store.Views()
+		_, err := b.Bearer(bg, keyAsker, token)
+		if auth.KindOf(err) != auth.NotSignedIn || b.Store.Views() != views {
+			t.Errorf("%q: %v, and %d reads", token, err, b.Store.Views()-views)
+		}
+	})
 }
