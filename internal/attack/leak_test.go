@@ -242,6 +242,9 @@ https://app.test:PORT {
 	if !strings.Contains(shown["what the process said"], "request for a one-time link") || strings.Count(shown["/access.log"], "/_nightlatch/sign-in") < 3 {
 		t.Error("the log has no line for a link, or the access log none for a sign-in")
 	}
+	if named := `"access_key":"` + made[1] + `"`; !strings.Contains(shown["/access.log"], named) || !strings.Contains(shown["what the process said"], named) {
+		t.Error("the logs do not say which access key a request has passed with")
+	}
 	for where, text := range shown {
 		for secret, what := range c {
 			at := strings.Index(text, secret)

@@ -4,9 +4,12 @@
 package gate
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -393,6 +396,39 @@ func TestProgramsAreRefusedAsPrograms(t *testing.T) {
 	r, v = askHost(t, "POST /", bearer("nlk0123456789abcdef_"), grpcCall)
 	if got := refuse(t, g, r, v); got.Header.Get("Grpc-Status") != "16" {
 		t.Errorf("a gRPC client: got %v, want grpc-status 16", got.Header)
+	}
+}
+
+// Why a token was refused is for the operator who looks for it, and for nobody else.
+func TestWhyAProgramWasRefused(t *testing.T) {
+	g, b, _ := open(t)
+	key := serviceToken(t, b, "alice", auth.NewAccessKey{Paths: []string{"/api"}})
+	for line, want := range map[string]string{
+		bearer(key.Token):             "not for this path",
+		basic("bob", key.Token):       "the user name of somebody else",
+		bearer(key.Token) + ", x":     "not one whole token in one place",
+		bearer(key.ID + "_" + key.ID): "not one whole token in one place",
+		bearer(key.Token[:62] + "AA"): "not one whole token in one place",
+		basic("alice", key.Token):     "not for this path",
+	} {
+		var said bytes.Buffer
+		g.log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		r, v := askHost(t, "GET /x", line)
+		answer, err := io.ReadAll(refuse(t, g, r, v).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := said.String(); !strings.Contains(got, "level=DEBUG") || !strings.Contains(got, want) || strings.Contains(got, key.Secret) {
+			t.Errorf("%.30s: logged %q, want %q in it", line, got, want)
+		}
+		if strings.Contains(string(answer), want) {
+			t.Errorf("%.30s: the program was told %s", line, answer)
+		}
+		said.Reset()
+		g.log = slog.New(slog.NewTextHandler(&said, nil))
+		if refuse(t, g, r, v); said.Len() > 0 {
+			t.Errorf("%.30s: logged %q at the usual level", line, said.String())
+		}
 	}
 }
 

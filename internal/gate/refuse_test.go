@@ -45,7 +45,7 @@ func refuse(t testing.TB, g *Gate, r *http.Request, v visit.Visit) *http.Respons
 	if c := got.Header.Get("Cache-Control"); c != "no-store" {
 		t.Errorf("got Cache-Control %q, want no-store (WB-10)", c)
 	}
-	for _, want := range []string{"Cookie", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Accept"} {
+	for _, want := range []string{"Cookie", "Authorization", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Accept"} {
 		if vary := got.Header.Get("Vary"); !strings.Contains(vary+",", want+",") {
 			t.Errorf("got Vary %q, want %s in it (WB-10)", vary, want)
 		}
