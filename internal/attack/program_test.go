@@ -273,7 +273,7 @@ func TestProgramsAtTheGate(t *testing.T) {
 			t.Fatalf("before: %q", got)
 		}
 		cut := map[string]*wiretest.Conn{}
-		for what, line := range map[string]string{"the key": bearer, "the token": "Authorization: Bearer " + in.Access} {
+		for what, line := range map[string]string{"the key": bearer, "the key in a pair": strings.Join(pair, "\r\n"), "the token": "Authorization: Bearer " + in.Access} {
 			c := wiretest.Dial(t, o.addr, secure(workshopHost))
 			c.Send("GET /socket HTTP/1.1\r\nHost: " + workshopHost + "\r\n" + line + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
@@ -289,6 +289,7 @@ func TestProgramsAtTheGate(t *testing.T) {
 		hers.open("/_nightlatch/app-passwords")
 		hers.submit("app-passwords/" + key.id + "/revoke")
 		closes(t, "the key", cut["the key"])
+		closes(t, "the key in a pair", cut["the key in a pair"])
 		cut["the token"].Send("knock")
 		if echo := cut["the token"].Read(5); echo != "knock" {
 			t.Errorf("the socket of the token was cut with the key: %q", echo)
@@ -359,6 +360,13 @@ http://SILENT {
 			}
 		}
 	}
+	// Mixed up, it is none, and the secret all the same.
+	for i, lines := range [][]string{
+		{"CF-Access-Client-Id: " + secret, "CF-Access-Client-Secret: " + id}, {"CF-Access-Client-Id: " + id + "_" + secret, "CF-Access-Client-Secret: "},
+		{"CF-Access-Client-Id: " + id + "_" + secret}, {"Nightlatch-Client-Id: " + id + "_" + secret},
+	} {
+		ask(logged, fmt.Sprintf("/mixed-up/%d", i), "with-a-pair", lines...)
+	}
 	ask(logged, "/x", "without-a-pair")
 	ask(logged, "/x", "of-cloudflare", "CF-Access-Client-Id: 0123.access", "CF-Access-Client-Secret: of-cloudflare")
 	ask(logged, "/x", "with-a-token", "Authorization: Bearer "+id+"_"+secret)
@@ -386,6 +394,7 @@ http://SILENT {
 	want := map[string]int{
 		"info logged GET /x 401": 3, "info logged GET /public/x 200": 3, "error logged GET /public/down 502": 3, "info logged GET /_nightlatch/sign-in 401": 3,
 		"error silent GET /public/down 502": 3,
+		"info logged GET /mixed-up/0 401":   1, "info logged GET /mixed-up/1 401": 1, "info logged GET /mixed-up/2 401": 1, "info logged GET /mixed-up/3 401": 1,
 	}
 	if fmt.Sprint(lines) != fmt.Sprint(want) {
 		t.Errorf("the log has the lines %v, want %v", lines, want)

@@ -70,19 +70,21 @@ func SecretHeaders() (names []string) {
 	return names
 }
 
-// InPair tells whether an access key is presented in a pair of headers, good or bad.
+// InPair tells whether an access key is presented in a pair of headers, good or bad, or stands as a whole where only its id belongs.
 func InPair(h http.Header) bool {
 	for i := range pairs {
-		if secrets := h[pairs[i].secret]; len(secrets) > 0 && pairs[i].isOurs(h[pairs[i].id], secrets) {
+		ids, secrets := h[pairs[i].id], h[pairs[i].secret]
+		if len(secrets) > 0 && pairs[i].isOurs(ids, secrets) || slices.ContainsFunc(ids, holdsOurs) {
 			return true
 		}
 	}
 	return false
 }
 
-// isOurs tells whether a pair is one of ours, good or bad. Under the names of Cloudflare there may be one of theirs, which is nothing to us.
+// isOurs tells whether a pair is one of ours, good or bad, also with its halves mixed up. Under the names of Cloudflare there may be one of
+// theirs, which is nothing to us.
 func (p *pair) isOurs(ids, secrets []string) bool {
-	return p.always || slices.ContainsFunc(ids, holdsID) || slices.ContainsFunc(secrets, holdsOurs)
+	return p.always || slices.ContainsFunc(ids, holdsID) || slices.ContainsFunc(secrets, holdsOurs) || slices.ContainsFunc(secrets, holdsID)
 }
 
 // inPair reads a pair. Cloudflare writes .access after its ids, so people write it after ours; and in place of the second half of a key,
