@@ -3,11 +3,7 @@
 
 package api
 
-import (
-	"slices"
-
-	"github.com/nightlatch/nightlatch/internal/auth"
-)
+import "github.com/nightlatch/nightlatch/internal/auth"
 
 // user is a person, as they see themselves.
 type user struct {
@@ -38,11 +34,9 @@ func showAccount(c *call, _ nothing) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := account{user: userOf(c.own), TwoFactor: twoFactor{Enabled: len(detail.Factors) > 0, Methods: []method{}}}
-	for _, f := range detail.Factors {
-		if m := method(f.Method); !slices.Contains(a.TwoFactor.Methods, m) {
-			a.TwoFactor.Methods = append(a.TwoFactor.Methods, m)
-		}
+	a := account{user: userOf(c.own), TwoFactor: twoFactor{Enabled: detail.TwoFactor.Enabled, Methods: []method{}}}
+	for _, m := range detail.TwoFactor.Methods {
+		a.TwoFactor.Methods = append(a.TwoFactor.Methods, method(m))
 	}
 	return a, nil
 }
