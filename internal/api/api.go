@@ -105,7 +105,7 @@ func routes() []route {
 		{"POST", "sign-out", act.and(withSession).then(answer(http.StatusNoContent, signOut))},
 		{"POST", "token/refresh", act.then(answer(http.StatusOK, refresh))},
 		{"POST", "token/revoke", act.then(answer(http.StatusNoContent, revoke))},
-		{"GET", "account", read.and(withAccount).then(answer(http.StatusOK, showAccount))},
+		{"GET", "account", read.and(withAccount, notHanded).then(answer(http.StatusOK, showAccount))},
 
 		{"GET", "two-factor", own.then(answer(http.StatusOK, showTwoFactor))},
 		{"POST", "two-factor/totp", guardedAct.then(answer(http.StatusCreated, addFactor(auth.TOTP)))},

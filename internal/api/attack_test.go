@@ -344,6 +344,43 @@ func TestAtASiteOfACentralPortal(t *testing.T) {
 	d.ask("GET", "account", "", bearer(tokens)).is(401, "sign-in-required")
 }
 
+// A session that the portal has handed over is the application's. A script there learns no more of the person than the application is told,
+// and changes nothing; it can sign out.
+func TestAHandedOverSessionOpensNothing(t *testing.T) {
+	d := newDesk(t)
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	there, here := alice.Client(), alice.Client()
+	there.Host, here.Host = "login.example.test", host
+	pr, err := d.SignIn(t.Context(), there, alice.Credentials())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pr, err = d.Service.Code(t.Context(), there, pr.Attempt, auth.TOTP, alice.Code()); err != nil {
+		t.Fatal(err)
+	}
+	code, err := d.HandOver(t.Context(), there, pr.Session, auth.HandOver{Site: home, Challenge: auth.Challenge("a cookie"), ReturnTo: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pr, err = d.TakeOver(t.Context(), here, auth.Arrival{Site: home, Cookie: "a cookie", Code: code}); err != nil {
+		t.Fatal(err)
+	}
+	handed := cookie(visit.Session, pr.Session)
+	for _, portal := range []string{"https://login.example.test", ""} {
+		d.visit.Portal = portal
+		every(func(method, path string) {
+			switch {
+			case open[path] || path == "sign-out":
+			case portal != "":
+				d.ask(method, path, bodyOf(method), handed).is(403, "at-portal")
+			default:
+				d.ask(method, path, bodyOf(method), handed).is(401, "sign-in-required")
+			}
+		})
+	}
+	d.ask("POST", "sign-out", "", handed).is(204, "")
+}
+
 // Where a handler in front says who it is, nobody says so again, and nobody else signs in.
 func TestVouchedSignIn(t *testing.T) {
 	d := newDesk(t, func(c *api.Config) { c.Create = true })

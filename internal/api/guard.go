@@ -96,9 +96,14 @@ func withAccount(c *call) bool {
 	return c.unless(c.auth.Complete(c.own), kinds[auth.StepUpNeeded])
 }
 
-// notHanded refuses a session that a portal has handed over: it is for the application at this host alone, and neither changes the account
-// nor tells what guards it.
-func notHanded(c *call) bool { return c.unless(!c.own.Handed, kinds[auth.NotSignedIn]) }
+// notHanded refuses a session that a portal has handed over: it is for the application at this host alone, which knows what it is told of the
+// person and no more, and it changes nothing about the account.
+func notHanded(c *call) bool {
+	if c.visit.Portal != "" {
+		return c.unless(!c.own.Handed, c.onlyAtPortal())
+	}
+	return c.unless(!c.own.Handed, kinds[auth.NotSignedIn])
+}
 
 // inSudo lets through who has proven here all that the account has, a short time ago and in this session (MF-12, MF-15). It is judged again
 // in the transaction of the act; here nobody sends what is then refused.
