@@ -722,3 +722,51 @@ func TestST3ST11TokensWhileTheStoreFails(t *testing.T) {
 		}
 	}
 }
+
+// SE-9, OA-8: however a revocation, refreshes and requests fall together, nothing that came of them opens anything afterwards.
+func TestSE9OA8RevocationWinsEveryRace(t *testing.T) {
+	t.Parallel()
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	for _, end := range []func(pr auth.Progress) error{
+		func(pr auth.Progress) error { return b.RevokeToken(bg, program, pr.Tokens.Refresh) },
+		func(pr auth.Progress) error { return b.SignOut(bg, program, pr.Tokens.Access) },
+		func(pr auth.Progress) error { return b.RevokeSession(bg, auth.Client{}, pr.SessionID) },
+	} {
+		pr := signInProgram(t, b, alice)
+		made := make(chan auth.Tokens, 30)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if pair, err := b.Refresh(bg, program, pr.Tokens.Refresh); err == nil {
+					made <- pair
+					b.Bearer(bg, here, pair.Access)
+				}
+			})
+			wg.Go(func() { b.Bearer(bg, here, pr.Tokens.Access) })
+		}
+		wg.Go(func() {
+			if err := end(pr); err != nil {
+				t.Errorf("ending the session: %v", err)
+			}
+		})
+		wg.Wait()
+		close(made)
+		all := []auth.Tokens{*pr.Tokens}
+		for pair := range made {
+			all = append(all, pair)
+		}
+		for _, restarted := range []bool{false, true} {
+			for _, pair := range all {
+				if tokenOpens(t, b, pair.Access) {
+					t.Errorf("restarted %t: an access token is good", restarted)
+				}
+				_, err := b.Refresh(bg, program, pair.Refresh)
+				wantKind(t, err, auth.NotSignedIn, "a refresh token")
+			}
+			if !restarted {
+				b.Restart(t)
+			}
+		}
+	}
+}
