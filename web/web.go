@@ -185,7 +185,7 @@ func encode(v any) []byte {
 	if err := e.Encode(v); err != nil {
 		panic(err) // what we answer with are structs of strings, numbers and times
 	}
-	return b.Bytes()
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")) // which members of its own are set into
 }
 
 // Plain answers a program that reads one word, such as a health check.

@@ -359,6 +359,29 @@ func TestProblemIsRFC9457(t *testing.T) {
 	}
 }
 
+// What a problem says besides stands beside the members that all have, in one object, and nothing is added where there is nothing to say.
+func TestProblemWithMembersOfItsOwn(t *testing.T) {
+	const of = `{"type":"/_nightlatch/problems/x","title":"X","status":401`
+	for _, c := range []struct {
+		more any
+		want string
+	}{
+		{nil, `}`},
+		{struct{}{}, `}`},
+		{map[string]string{"attempt": "a&b"}, `,"attempt":"a&b"}`},
+		{struct {
+			Reason string `json:"reason"`
+			Least  int    `json:"least,omitempty"`
+		}{Reason: "short"}, `,"reason":"short"}`},
+	} {
+		w := httptest.NewRecorder()
+		Problem(w, httptest.NewRequest("GET", "/", nil), 401, ProblemDetails{Type: "x", Title: "X", More: c.more})
+		if got := w.Body.String(); got != of+c.want {
+			t.Errorf("%v: got %s, want %s", c.more, got, of+c.want)
+		}
+	}
+}
+
 func TestStaticFilesAreKeptForEverAndByTheirContent(t *testing.T) {
 	for _, name := range []string{"style.css", "script.js", "icon.svg"} {
 		address := Static(name)
