@@ -457,3 +457,23 @@ func TestMF1HalfASession(t *testing.T) {
 	}
 	d.ask("GET", "account", "", bearer(tokens)).is(401, "sign-in-required") // the others ended with the enrollment
 }
+
+// CS-12, BF-17: a script that slipped into the application has the cookies of the person's browser ride along, and can try passwords with them.
+// It must wait as anybody, and the person can sign in on the pages all the while.
+func TestCS12BF17AScriptCannotLockTheOwnerOut(t *testing.T) {
+	d := newDesk(t)
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	a := d.ask("POST", "sign-in", of("username", "alice", "password", alice.Password, "code", alice.Code()))
+	a.is(200, "")
+	session, known := cookie(visit.Session, a.given()["__Host-nightlatch"].Value), cookie(visit.Browser, a.given()["__Host-nightlatch-browser"].Value)
+	for range 5 {
+		d.ask("POST", "sudo", of("password", "not the right one at all"), session, known).is(401, "wrong-password")
+	}
+	d.ask("POST", "sudo", of("password", alice.Password), session, known).is(429, "too-many-tries")
+	d.ask("POST", "sign-in", of("username", "alice", "password", alice.Password), known).is(429, "too-many-tries")
+	pages := alice.Client()
+	pages.Host, pages.Browser = host, a.given()["__Host-nightlatch-browser"].Value
+	if _, err := d.SignIn(t.Context(), pages, alice.Credentials()); err != nil {
+		t.Errorf("on the pages: %v", err)
+	}
+}

@@ -14,7 +14,8 @@ import (
 //
 //	password   per name and network   waits after 5 failures, stops at 50
 //	password   per name               waits after 5, stops at 50
-//	password   per name and browser   waits after 5, stops at 50; instead of all others, in a browser the person has signed in with
+//	password   per name and browser   waits after 5, stops at 50; instead of all others, in a browser the person has signed in with; on the
+//	                                  pages and through the API each for itself
 //	code       per user and method    waits after 5, stops at 50, however right the password was
 //	confirm    per user and method    the same for a code that proves a new factor or address; only a week without one clears it
 //	any        per network            a hundred failures an hour, of IPv6 for the /64, and four hundred for the /48; not counted for a
@@ -161,11 +162,16 @@ func (t *tx) release(limits []limit, succeeded bool) error {
 
 // passwordLimits are the counters of a typed password. In a browser that the person has signed in with, only what fails there counts:
 // neither what strangers fail at elsewhere, nor at other names behind the same address, or anybody could lock the owner out
-// (ASVS 6.1.1).
+// (ASVS 6.1.1). What fails through the API counts for itself there: the cookie rides along with a script that slipped into the application
+// (CS-12), which could lock the owner out of the pages too.
 func (t *tx) passwordLimits(nameKey string, known bool) []limit {
 	key := passwordKey(nameKey)
 	if known {
-		return []limit{{key: key + "/browser/" + t.browser(), stops: true, life: counterLife}}
+		key += "/browser/" + t.browser()
+		if t.client.API {
+			key += "/api"
+		}
+		return []limit{{key: key, stops: true, life: counterLife}}
 	}
 	return append([]limit{
 		{key: key + "/" + network(t.client.Address), stops: true, life: counterLife},
