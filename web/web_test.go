@@ -382,6 +382,21 @@ func TestProblemWithMembersOfItsOwn(t *testing.T) {
 	}
 }
 
+// An answer to a program has the headers of a page, and no body for HEAD.
+func TestJSON(t *testing.T) {
+	for method, want := range map[string]string{"GET": `{"name":"</script>"}`, "HEAD": ""} {
+		w := httptest.NewRecorder()
+		JSON(w, httptest.NewRequest(method, "/", nil), 201, map[string]string{"name": "</script>"})
+		h := w.Header()
+		if got := w.Body.String(); got != want || w.Code != 201 || h.Get("Content-Type") != "application/json" || h.Get("Content-Length") != "20" {
+			t.Errorf("%s: got %d, %v, %s", method, w.Code, h, got)
+		}
+		if h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: the headers are %v", method, h)
+		}
+	}
+}
+
 func TestStaticFilesAreKeptForEverAndByTheirContent(t *testing.T) {
 	for _, name := range []string{"style.css", "script.js", "icon.svg"} {
 		address := Static(name)

@@ -104,6 +104,9 @@ func TestSetCookie(t *testing.T) {
 		{"loopback", func(w http.ResponseWriter) {
 			visit.Visit{Transport: visit.Loopback}.SetCookie(w, visit.Session, "S", time.Time{})
 		}, "nightlatch=S; Path=/; HttpOnly; SameSite=Lax"},
+		{"nothing to set", func(w http.ResponseWriter) {
+			visit.Visit{Transport: visit.Secure}.SetCookie(w, visit.Session, "", end)
+		}, ""},
 		{"exposed", func(w http.ResponseWriter) {
 			visit.Visit{}.SetCookie(w, visit.Session, "S", time.Time{})
 		}, ""},

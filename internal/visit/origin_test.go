@@ -52,3 +52,38 @@ func TestFromHere(t *testing.T) {
 		}
 	}
 }
+
+// CS-1, CS-2: what a browser says of a request counts before its Origin. One that says nothing is let through here: what that means is up to
+// the door.
+func TestSameOrigin(t *testing.T) {
+	const ours, other = "https://app.test", "https://evil.test"
+	for _, c := range []struct {
+		site, origin string
+		want         bool
+	}{
+		{"same-origin", ours, true},
+		{"same-origin", "null", true},
+		{"none", "", true},
+		{"", "", true},
+		{"", ours, true},
+		{"", "null", true},
+
+		{"", other, false},
+		{"same-site", ours, false},
+		{"cross-site", "", false},
+		{"cross-site", ours, false},
+		{"Same-Origin", "", false},
+		{"new", "", false},
+	} {
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Host = "app.test"
+		for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Origin": c.origin} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		if got := visit.SameOrigin(r, visit.Visit{URL: r.URL, Transport: visit.Secure}); got != c.want {
+			t.Errorf("Sec-Fetch-Site %q, Origin %q: got %v, want %v", c.site, c.origin, got, c.want)
+		}
+	}
+}
