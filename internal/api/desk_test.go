@@ -105,8 +105,8 @@ func cookie(c visit.Cookie, value string) func(*http.Request) {
 	}
 }
 
-// is demands a status, and with an error the last word of its type, and returns the members of the answer.
-func (a answered) is(status int, problem string) map[string]any {
+// members are those of the answer; none where it has no body.
+func (a answered) members() map[string]any {
 	a.t.Helper()
 	members := map[string]any{}
 	if a.Body.Len() > 0 {
@@ -114,6 +114,13 @@ func (a answered) is(status int, problem string) map[string]any {
 			a.t.Fatalf("%s: got %d and no JSON: %v\n%s", a.what, a.Code, err, a.Body)
 		}
 	}
+	return members
+}
+
+// is demands a status, and with an error the last word of its type, and returns the members of the answer.
+func (a answered) is(status int, problem string) map[string]any {
+	a.t.Helper()
+	members := a.members()
 	kind, contentType := "", "application/json"
 	if problem != "" {
 		kind, contentType = "/_nightlatch/problems/"+problem, "application/problem+json"

@@ -175,7 +175,7 @@ func TestEveryDescribedAnswerIsGiven(t *testing.T) {
 }
 
 // secretOf is the key that an authenticator app is given.
-func secretOf(t *testing.T, enrollment map[string]any) []byte {
+func secretOf(t testing.TB, enrollment map[string]any) []byte {
 	t.Helper()
 	secret, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(enrollment["secret"].(string))
 	if err != nil {
