@@ -402,19 +402,38 @@ func TestVouchedSignIn(t *testing.T) {
 	d.ask("POST", "sign-in", of("username", "bob", "password", bob.Password)).is(403, "other-person")
 	d.ask("POST", "sign-in", of("username", "alice")).is(400, "bad-request")
 
-	for name, want := range map[string]string{"dora": "", "a b": "bad-name"} {
-		d.visit.Vouched = name
-		status := 200
-		if want != "" {
-			status = 422
-		}
-		d.ask("POST", "sign-in", "{}").is(status, want)
-	}
+	d.visit.Vouched = "a b"
+	d.ask("POST", "sign-in", "{}").is(422, "bad-name")
 	d.visit.Vouched = "bob"
 	d.ask("GET", "account", "", bearer(tokens)).is(401, "sign-in-required")
 	d.visit.Vouched = ""
 	d.ask("GET", "account", "", bearer(tokens)).is(401, "sign-in-required")
 	d.ask("POST", "sign-in", "{}").is(400, "bad-request")
+}
+
+// CS-11, CS-12: the word of a handler in front comes with what a script of the application sends too. Where nobody has typed anything, it
+// enrolls no authenticator of its own: neither on the way in nor with a session that it has got.
+func TestCS11NobodyEnrollsByAHandlersWordAlone(t *testing.T) {
+	for _, level := range []auth.Level{auth.LevelTwoFactor, auth.LevelPassword} {
+		d := newDesk(t, func(c *api.Config) { c.Create, c.Level = true, level })
+		eve := d.AddUser(t, auth.NewUser{Name: "eve"})
+		for _, name := range []string{"dora", "eve"} {
+			d.visit.Vouched = name
+			a := d.ask("POST", "sign-in", of("tokens", true))
+			if level == auth.LevelTwoFactor {
+				a.is(403, "enroll-on-page")
+				continue
+			}
+			d.ask("POST", "two-factor/totp", "{}", bearer(a.is(200, ""))).is(403, "enroll-on-page")
+		}
+		d.visit.Vouched = "eve"
+		typed := d.ask("POST", "sign-in", of("username", "eve", "password", eve.Password, "tokens", true)).is(200, "")
+		if level == auth.LevelPassword {
+			d.ask("POST", "two-factor/totp", "{}", bearer(typed)).is(201, "")
+		} else if typed["status"] != "enrollment_required" {
+			t.Errorf("with her password: %v", typed)
+		}
+	}
 }
 
 // MF-5: the password of a person is no credential of a program, at an account with a second factor least of all.

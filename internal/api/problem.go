@@ -81,6 +81,7 @@ var kinds = map[auth.Kind]problem{
 	auth.AttemptGone:      {status: 401, name: "attempt-gone", title: "The attempt is over", detail: "it took too long, was finished, or never began: begin again"},
 	auth.StepUpNeeded:     {status: 401, name: "step-up-required", title: "Fresh proof required", detail: "what the session has proven is missing something, or too old for this: prove it with POST sudo"},
 	auth.LinkNeeded:       {status: 403, name: "link-needed", title: "A link is needed", detail: "an operator has reset the second factor: the new one is enrolled through their link"},
+	auth.NothingTyped:     {status: 403, name: "enroll-on-page", title: "Enroll on a page", detail: "nobody has typed anything here: a first second factor is enrolled in a browser, at /_nightlatch/two-factor/enable"},
 	auth.Stopped:          {status: 403, name: "stopped", title: "Stopped after too many wrong tries", detail: "this way of signing in stays shut until the person goes another way or an operator opens it"},
 	auth.TriesSpent:       {status: 403, name: "tries-spent", title: "Too many wrong codes in this attempt", detail: "begin again, or go another way"},
 	auth.NoAccount:        {status: 403, name: "no-account", title: "There is no account to use", detail: "the person whom the handler in front names has no account here, or it is disabled"},

@@ -205,6 +205,11 @@ func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
 		err := t.finish(u, f, a, &p)
 		return p, err
 	}
+	if p.Step == StepEnroll && a.API && !slices.ContainsFunc(a.Proofs, typed) {
+		// The word of a handler in front comes along with what a script of the application sends too. Our pages it cannot drive; here it would
+		// enroll an authenticator of its own (CS-11, CS-12).
+		return p, fail(NothingTyped)
+	}
 	a.Waits = p.Step
 	if p.Step == StepEnroll && a.Pending == nil && slices.Contains(t.s.settings.Methods, TOTP) {
 		a.Pending = &pending{Method: TOTP, Secret: otp.NewSecret()}
@@ -219,6 +224,9 @@ func (t *tx) proceed(u *userRecord, f *factors, a *attempt) (Progress, error) {
 	}
 	return p, put(t, attemptKey(ticket), a, a.Expires)
 }
+
+// typed tells a proof that somebody has typed.
+func typed(p Proof) bool { return p.Method == Password || p.Method.Second() }
 
 // sendAtOnce sends the code for which a step waits, when there is only one to think of. Where too many have been sent the person has to
 // ask for the next one, and hears why.

@@ -26,6 +26,7 @@ const (
 	OutOfOrder                    // the attempt waits for another step
 	LinkGone                      // the link was used, replaced, or has run out
 	LinkNeeded                    // an operator reset the second factor: the new one is enrolled through the link only
+	NothingTyped                  // through the API: a person of whom nothing was typed cannot enroll there, see proceed
 	NameTaken                     // somebody has this user name
 	BadName                       // the user name is not acceptable; Detail says why
 	BadPassword                   // the new password is not acceptable; the cause is the error of package password
@@ -88,6 +89,7 @@ var kindNames = map[Kind]string{
 	OutOfOrder:        "the sign-in waits for another step",
 	LinkGone:          "the link has been used or has expired",
 	LinkNeeded:        "a new second factor needs the link from the operator",
+	NothingTyped:      "nothing was typed that a second factor could be enrolled with",
 	NameTaken:         "the user name is taken",
 	BadName:           "the user name is not acceptable",
 	BadPassword:       "the password is not acceptable",

@@ -29,7 +29,7 @@ type Vouching struct {
 // how often it can begin is bounded for each name.
 //
 // Errors are BadName for what can be no user name, NoAccount for one that nobody has or whose account is disabled, LinkNeeded,
-// TooManyTries.
+// TooManyTries, and NothingTyped where a program would have to enroll.
 func (s *Service) Vouch(ctx context.Context, c Client, in Vouching) (Progress, error) {
 	name, err := vouchedName(c.Vouched)
 	if err != nil {
