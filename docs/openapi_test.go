@@ -7,6 +7,9 @@ import (
 	"encoding/json"
 	"iter"
 	"maps"
+	"os"
+	"path"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -192,5 +195,50 @@ func changes(s sample, value any) iter.Seq2[int, change] {
 			return true
 		}
 		walk(value, "")
+	}
+}
+
+// Each type of problem stands in docs/api.md with its status, can be met at some route, and is among all that there are; and no other is.
+func TestOpenAPIProblemsAreThoseOfThePage(t *testing.T) {
+	page, err := os.ReadFile("api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var onPage, all []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| ([0-9]{3}) \\|").FindAllStringSubmatch(string(page), -1) {
+		onPage, all = append(onPage, m[2]+" "+m[1]), append(all, m[1])
+	}
+	model, err := parse(t).BuildV3Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	met := map[string]bool{}
+	meet := func(r *v3.Response) {
+		if m := r.Content.GetOrZero("application/problem+json"); m != nil {
+			is := m.Schema.Schema().AllOf[1].Schema().Properties
+			for _, kind := range is.GetOrZero("type").Schema().Enum {
+				met[is.GetOrZero("status").Schema().Const.Value+" "+path.Base(kind.Value)] = true
+			}
+		}
+	}
+	for _, item := range model.Model.Paths.PathItems.FromOldest() {
+		for _, op := range item.GetOperations().FromOldest() {
+			for _, r := range op.Responses.Codes.FromOldest() {
+				if r.Content != nil {
+					meet(r)
+				}
+			}
+		}
+	}
+	meet(model.Model.Components.Responses.GetOrZero("MethodNotAllowed"))
+	if got := slices.Sorted(maps.Keys(met)); len(got) < 30 || !slices.Equal(got, slices.Sorted(slices.Values(onPage))) {
+		t.Errorf("the routes have\n%q\nand the page has\n%q", got, slices.Sorted(slices.Values(onPage)))
+	}
+	var listed []string
+	for _, kind := range model.Model.Components.Schemas.GetOrZero("Problem").Schema().Properties.GetOrZero("type").Schema().Enum {
+		listed = append(listed, path.Base(kind.Value))
+	}
+	if slices.Sort(all); !slices.Equal(listed, slices.Compact(all)) {
+		t.Errorf("Problem lists\n%q\nand the page has\n%q", listed, slices.Compact(all))
 	}
 }
