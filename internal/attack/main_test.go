@@ -22,6 +22,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/api/apitest"
 	"github.com/nightlatch/nightlatch/internal/programtest"
 )
 
@@ -175,7 +176,7 @@ func (h *house) joined(t *testing.T, base, name string, groups ...string) (*pers
 	return p, b
 }
 
-// program asks the API of a site.
+// program asks the API of a site. Every answer is held to docs/openapi.yaml.
 type program struct {
 	*browser
 	answer map[string]any // of the last request; nil: it had none
@@ -183,6 +184,7 @@ type program struct {
 
 func (h *house) program(t *testing.T, base, host string) *program {
 	p := &program{browser: visitor(t, base)}
+	p.Client.Transport = apitest.Transport{T: t, Base: p.Client.Transport}
 	p.Header.Set("Host", host)
 	return p
 }

@@ -6,17 +6,21 @@
 package guidetest
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,6 +29,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nightlatch/nightlatch/internal/api/apitest"
 	"github.com/nightlatch/nightlatch/internal/mail/mailtest"
 	"github.com/nightlatch/nightlatch/internal/programtest"
 )
@@ -90,6 +95,42 @@ func (h *house) speaksTLS(host string) bool {
 		return false
 	}
 	return conn.Close() == nil
+}
+
+// listener stands between curl and the program, hands everything on as it is, and holds each answer of the API to docs/openapi.yaml. It
+// returns its port on this machine, and a file with the certificate by which curl knows it.
+func (h *house) listener(t *testing.T) (port, root string) {
+	t.Helper()
+	theirs, err := os.ReadFile(filepath.Join(h.Dir, "caddy", "pki", "authorities", "local", "root.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(theirs) {
+		t.Fatal("the certificate of the program's authority cannot be read")
+	}
+	base := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: trusted},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", h.port))
+		},
+		DisableCompression: true,
+	}
+	t.Cleanup(base.CloseIdleConnections)
+	s := httptest.NewTLSServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "https", r.In.Host, r.In.Host
+		},
+		Transport: apitest.Transport{T: t, Base: base},
+	})
+	t.Cleanup(s.Close)
+	root = filepath.Join(h.Dir, "listener.crt")
+	write(t, root, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})), 0o600)
+	_, port, err = net.SplitHostPort(s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port, root
 }
 
 // configured is the Caddyfile of the page with what is of this machine: where to listen, who signs the certificate, and where the peers

@@ -10,9 +10,9 @@
 // It holds tests only. page_test.go takes a page apart, house_test.go starts the program and what is around it, shell_test.go is the shell,
 // and match_test.go says when an answer is the one of the page. What is replaced are addresses: the sites get a port, since the usual one
 // may be taken or is not to be had, and the Caddyfile gets the addresses of this mail server, receiver and application. That the names of
-// the sites lead to this machine is in curl's own configuration file. The programs curl, jq, oathtool and zbarimg are those of the machine.
-// oathtool alone runs behind a few lines that say which time it is (shell_test.go), since a person waits half a minute for the next code
-// of their phone, and the test does not.
+// the sites lead to this machine is in curl's own configuration file, and on the way there each answer of the API is held to
+// docs/openapi.yaml. The programs curl, jq, oathtool and zbarimg are those of the machine. oathtool alone runs behind a few lines that say
+// which time it is (shell_test.go), since a person waits half a minute for the next code of their phone, and the test does not.
 package guidetest
 
 import (

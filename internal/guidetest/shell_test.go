@@ -70,9 +70,9 @@ func (h *house) shell(t *testing.T, g guide) *shell {
 	}
 	write(t, filepath.Join(bin, "oathtool"), phone(t, h.Dir, pastSteps), 0o700)
 	// Every name leads to this machine, whatever its resolver or a proxy of its network would do.
-	root := filepath.Join(h.Dir, "caddy", "pki", "authorities", "local", "root.crt")
-	write(t, filepath.Join(h.Dir, ".curlrc"), fmt.Sprintf("connect-to = \"::127.0.0.1:\"\ncacert = %q\nnoproxy = \"*\"\nmax-time = %d\n",
-		root, int(programtest.Patience.Seconds())), 0o600)
+	port, root := h.listener(t)
+	write(t, filepath.Join(h.Dir, ".curlrc"), fmt.Sprintf("connect-to = \"::127.0.0.1:%s\"\ncacert = %q\nnoproxy = \"*\"\nmax-time = %d\n",
+		port, root, int(programtest.Patience.Seconds())), 0o600)
 
 	script, commands, err := os.Pipe()
 	if err != nil {
