@@ -72,7 +72,7 @@ func makeAppPassword(c *call, in newAppPassword) (any, error) {
 		key.Networks = append(key.Networks, n)
 	}
 	if in.Days != nil {
-		key.Expires = c.api.now().AddDate(0, 0, min(max(*in.Days, -maxDays), maxDays))
+		key.Expires = c.api.now().Add(time.Duration(min(max(*in.Days, -maxDays), maxDays)) * 24 * time.Hour)
 	}
 	made, err := c.auth.NewAppPassword(c.Context(), c.client(), c.ticket, key)
 	if err != nil {
@@ -81,7 +81,7 @@ func makeAppPassword(c *call, in newAppPassword) (any, error) {
 	return madeAppPassword{accessKeyOf(made.AccessKeyInfo), made.Token, made.Secret}, nil
 }
 
-// maxDays keeps a number of days within what a calendar can add. How many are acceptable is not decided here.
+// maxDays keeps a number of days within what a time.Duration holds. How many are acceptable is not decided here.
 const maxDays = 100_000
 
 // network reads a range of addresses, or a single one.

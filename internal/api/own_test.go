@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/api"
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
 	"github.com/nightlatch/nightlatch/internal/otp"
@@ -300,4 +301,42 @@ func TestMF25OwnAccountWithoutTheStore(t *testing.T) {
 	d.Store.FailCommits(nil)
 	h.ask("GET", "sessions", "").is(200, "")
 	h.ask("POST", "sudo", of("password", alice.Password, "code", alice.Codes[0])).is(200, "")
+}
+
+// An app password of a day is to be had on each day, also on the one on which the clocks of the server go forward and that has 23 hours, and
+// one of a year on the days on which a year is an hour longer than it is in UTC.
+func TestADayOfAnAppPasswordHasTwentyFourHours(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d *desk
+	d = newDesk(t, func(c *api.Config) { c.Now = func() time.Time { return d.Clock.Now().In(berlin) } })
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	for _, c := range []struct {
+		now  time.Time
+		days int
+	}{
+		{time.Date(2027, 3, 27, 12, 0, 0, 0, berlin), 1},
+		{time.Date(2027, 10, 30, 12, 0, 0, 0, berlin), 365},
+	} {
+		d.Clock.Move(c.now.Sub(d.Clock.Now()))
+		made := d.ask("POST", "app-passwords", of("name", "music", "expires_in_days", c.days), bearer(d.program(alice))).is(201, "")
+		expires, err := time.Parse(time.RFC3339, made["expires_at"].(string))
+		if want := d.Clock.Now().Add(time.Duration(c.days) * 24 * time.Hour); err != nil || !expires.Equal(want.Truncate(time.Second)) {
+			t.Errorf("%d days from %s: until %s, %v; want %s", c.days, c.now, expires, err, want)
+		}
+	}
+}
+
+// Where nobody knows from where a session was begun, on a Unix socket say, its list says nothing of it, and is one all the same.
+func TestSessionsOfNoAddress(t *testing.T) {
+	d := newDesk(t)
+	d.visit.Address = netip.Addr{}
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	for _, s := range d.ask("GET", "sessions", "", bearer(d.program(alice))).is(200, "")["sessions"].([]any) {
+		if s := s.(map[string]any); s["current"] == true && s["address"] != nil {
+			t.Errorf("the address is %v", s["address"])
+		}
+	}
 }

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -14,14 +15,14 @@ type runningSessions struct {
 
 // runningSession is where the person is signed in.
 type runningSession struct {
-	ID       string    `json:"id"` // no credential
-	Current  bool      `json:"current"`
-	Device   string    `json:"device"`
-	Address  string    `json:"address"`
-	Created  time.Time `json:"created_at"`
-	LastSeen time.Time `json:"last_seen_at"`
-	Expires  time.Time `json:"expires_at"`
-	Methods  []method  `json:"methods"`
+	ID       string     `json:"id"` // no credential
+	Current  bool       `json:"current"`
+	Device   string     `json:"device"`
+	Address  netip.Addr `json:"address,omitzero"`
+	Created  time.Time  `json:"created_at"`
+	LastSeen time.Time  `json:"last_seen_at"`
+	Expires  time.Time  `json:"expires_at"`
+	Methods  []method   `json:"methods"`
 }
 
 // showSessions lists them, the newest first.
@@ -33,7 +34,7 @@ func showSessions(c *call, _ nothing) (any, error) {
 	out := runningSessions{[]runningSession{}}
 	for _, s := range slices.Backward(sessions) {
 		out.Sessions = append(out.Sessions, runningSession{
-			s.ID, s.ID == c.own.ID, s.Device, s.Address.String(), moment(s.Created), moment(s.LastSeen), moment(s.Expires), proven(s.Proofs),
+			s.ID, s.ID == c.own.ID, s.Device, s.Address, moment(s.Created), moment(s.LastSeen), moment(s.Expires), proven(s.Proofs),
 		})
 	}
 	return out, nil

@@ -272,11 +272,12 @@ func (s *Service) ChangePassword(ctx context.Context, c Client, session, old, pl
 	if err := s.checkPassword(c, plain, x.Name, x.Email); err != nil {
 		return Progress{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, plain)
-	if err != nil {
-		return Progress{}, classify(err)
+	var hash string
+	prepare := func() (err error) {
+		hash, err = s.hasher.Hash(ctx, plain)
+		return err
 	}
-	return s.withPassword(ctx, c, x.Name, old, func(t *tx, try passwordTry) (p Progress, err error) {
+	return s.withPassword(ctx, c, x.Name, old, prepare, func(t *tx, try passwordTry) (p Progress, err error) {
 		a, err := t.openAccount(x)
 		if err != nil {
 			return p, err

@@ -336,6 +336,51 @@ func TestDO1BusyGivesTheTryBack(t *testing.T) {
 	hasher := password.New(1, 0)
 	b := authtest.New(t, func(c *auth.Config) { c.Hasher = hasher })
 	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	free := occupy(t, hasher)
+	busy := 0
+	for range 2 * freeTries {
+		if _, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials()); auth.KindOf(err) == auth.Busy {
+			busy++
+		}
+	}
+	free()
+	if busy != 2*freeTries {
+		t.Fatalf("%d sign-ins were told to wait, want %d", busy, 2*freeTries)
+	}
+	counters := 0
+	err := b.Store.View(t.Context(), func(tx store.Tx) error {
+		return tx.Scan("guess/", "", func(string, []byte) error { counters++; return nil })
+	})
+	if err != nil || counters != 0 {
+		t.Errorf("tries that were not looked at left %d counters, %v", counters, err)
+	}
+	if p := alice.EnterPassword(t); p.Session == "" {
+		t.Errorf("after %d tries that were not looked at: %+v", busy, p)
+	}
+}
+
+// DO-1: a try that the counters refuse costs no hash, not even of the password that would be the new one: whoever is signed in could have
+// them made for ever.
+func TestDO1ARefusedTryHashesNothing(t *testing.T) {
+	hasher := password.New(1, 0)
+	b := authtest.New(t, func(c *auth.Config) { c.Hasher = hasher })
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	alice.Keep(alice.EnterPassword(t))
+	change := func() error {
+		_, err := b.ChangePassword(t.Context(), alice.Client(), alice.Session, "wrong", newPassword)
+		return err
+	}
+	for range freeTries {
+		wantKind(t, change(), auth.WrongPassword, "a wrong password")
+	}
+	free := occupy(t, hasher)
+	defer free()
+	wantKind(t, change(), auth.TooManyTries, "one more, while others have their passwords hashed")
+}
+
+// occupy takes the only slot of a hasher until free is called.
+func occupy(t *testing.T, hasher *password.Hasher) (free func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -351,26 +396,9 @@ func TestDO1BusyGivesTheTryBack(t *testing.T) {
 	for _, err := hasher.Hash(t.Context(), "anything at all"); !errors.Is(err, password.ErrBusy); {
 		_, err = hasher.Hash(t.Context(), "anything at all")
 	}
-	busy := 0
-	for range 2 * freeTries {
-		if _, err := b.SignIn(t.Context(), authtest.Client, alice.Credentials()); auth.KindOf(err) == auth.Busy {
-			busy++
-		}
-	}
-	cancel()
-	<-ended
-	if busy != 2*freeTries {
-		t.Fatalf("%d sign-ins were told to wait, want %d", busy, 2*freeTries)
-	}
-	counters := 0
-	err := b.Store.View(t.Context(), func(tx store.Tx) error {
-		return tx.Scan("guess/", "", func(string, []byte) error { counters++; return nil })
-	})
-	if err != nil || counters != 0 {
-		t.Errorf("tries that were not looked at left %d counters, %v", counters, err)
-	}
-	if p := alice.EnterPassword(t); p.Session == "" {
-		t.Errorf("after %d tries that were not looked at: %+v", busy, p)
+	return func() {
+		cancel()
+		<-ended
 	}
 }
 

@@ -257,7 +257,7 @@ func (s *Service) Reenroll(ctx context.Context, c Client, token, password string
 	if c.Vouched != "" {
 		return s.progress(ctx, c, func(t *tx) (p Progress, err error) { return t.reenroll(token, Vouched, nil) })
 	}
-	return s.withPassword(ctx, c, u.Name, password, func(t *tx, try passwordTry) (p Progress, err error) {
+	return s.withPassword(ctx, c, u.Name, password, nil, func(t *tx, try passwordTry) (p Progress, err error) {
 		return t.reenroll(token, Password, &try)
 	})
 }

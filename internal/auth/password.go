@@ -97,7 +97,7 @@ func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain st
 	if err != nil {
 		return p, err
 	}
-	return s.withPassword(ctx, c, h.user.Name, plain, func(t *tx, try passwordTry) (p Progress, err error) {
+	return s.withPassword(ctx, c, h.user.Name, plain, nil, func(t *tx, try passwordTry) (p Progress, err error) {
 		h, err := t.openAttempt(value, StepPassword)
 		if err != nil {
 			return p, err
@@ -111,14 +111,22 @@ func (s *Service) ReenterPassword(ctx context.Context, c Client, value, plain st
 }
 
 // withPassword has a person type the password once more and does fn with it. Who it is about stands on the page, so a wrong one is told
-// as WrongPassword. A right one is no failure, whatever fn then refuses.
-func (s *Service) withPassword(ctx context.Context, c Client, name, plain string, fn func(t *tx, try passwordTry) (Progress, error)) (Progress, error) {
+// as WrongPassword. A right one is no failure, whatever fn then refuses. What fn needs and takes long is done by prepare, nil for nothing:
+// after the password, or a try that the counters refuse would cost it all the same (DO-1).
+func (s *Service) withPassword(
+	ctx context.Context, c Client, name, plain string, prepare func() error, fn func(t *tx, try passwordTry) (Progress, error),
+) (Progress, error) {
 	try, err := s.verifyPassword(ctx, c, name, plain)
 	if err != nil {
 		if KindOf(err) == WrongCredentials {
 			err = fail(WrongPassword)
 		}
 		return Progress{}, err
+	}
+	if prepare != nil {
+		if err := prepare(); err != nil {
+			return Progress{}, s.giveBack(ctx, c, try.limits, err)
+		}
 	}
 	p, err := s.progress(ctx, c, func(t *tx) (Progress, error) { return fn(t, try) })
 	if err != nil {
