@@ -25,6 +25,10 @@ const (
 	accessLife = signing.MaxTokenLife
 	useRefresh = "refresh"
 
+	// refreshMark begins each refresh token. By it package visit tells one that somebody sends in place of an access token, and keeps it from
+	// the application.
+	refreshMark = "nlr_"
+
 	// refreshGrace is how long the refresh token before the newest still leads to the newest: two parts of one program that find the
 	// access token over at the same time are no thieves.
 	refreshGrace = 10 * time.Second
@@ -166,7 +170,7 @@ func (s *Service) readAccessToken(a Asker, token string, now time.Time) (said *a
 //
 // Errors are NotSignedIn, whatever is wrong with the token, and TooManyTries.
 func (s *Service) Refresh(ctx context.Context, c Client, token string) (pair Tokens, err error) {
-	id, sum, ok := s.keys.openTicket(useRefresh, token)
+	ticket, id, sum, ok := s.openRefresh(token)
 	if !ok {
 		return pair, errNotSignedIn
 	}
@@ -178,7 +182,7 @@ func (s *Service) Refresh(ctx context.Context, c Client, token string) (pair Tok
 		if u == nil || r.Refresh == nil || !s.opens(r.Place, c.Host) || !fits(r.Proofs, u.Name, c.Vouched) {
 			return errNotSignedIn
 		}
-		next, after := s.keys.nextTicket(useRefresh, token)
+		next, after := s.keys.nextTicket(useRefresh, ticket)
 		since := t.now.Sub(r.Refresh.Turned) // less than nothing where the act that began later was stored first, or the clock was set back
 		switch {
 		case subtle.ConstantTimeCompare(sum, r.Refresh.Secret) == 1:
@@ -195,7 +199,7 @@ func (s *Service) Refresh(ctx context.Context, c Client, token string) (pair Tok
 			return err
 		}
 		r.LastSeen = t.now.UTC()
-		if pair, err = t.tokens(u, &r, next); err != nil {
+		if pair, err = t.tokens(u, &r, refreshMark+next); err != nil {
 			return err
 		}
 		return t.saveSession(&r)
@@ -206,9 +210,16 @@ func (s *Service) Refresh(ctx context.Context, c Client, token string) (pair Tok
 	return pair, nil
 }
 
+// openRefresh reads a refresh token: the ticket in it, and what that says.
+func (s *Service) openRefresh(token string) (ticket, id string, sum []byte, ok bool) {
+	ticket, marked := strings.CutPrefix(token, refreshMark)
+	id, sum, ok = s.keys.openTicket(useRefresh, ticket)
+	return ticket, id, sum, ok && marked
+}
+
 // RevokeToken ends the session of a refresh token, any that it has had, and is done when there is none (RFC 7009).
 func (s *Service) RevokeToken(ctx context.Context, c Client, token string) error {
-	id, _, ok := s.keys.openTicket(useRefresh, token)
+	_, id, _, ok := s.openRefresh(token)
 	if !ok {
 		return nil
 	}

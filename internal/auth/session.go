@@ -352,7 +352,7 @@ func (t *tx) issue(u *userRecord, id []byte, r *sessionRecord, p *Progress) erro
 	}
 	refresh, next := t.s.keys.newTicket(useRefresh, id)
 	*r.Refresh = refreshing{Secret: next, Previous: r.Refresh.Secret, Turned: t.now.UTC()}
-	tokens, err := t.tokens(u, r, refresh)
+	tokens, err := t.tokens(u, r, refreshMark+refresh)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,14 @@ func TestTokensOfPackageAuthAreRead(t *testing.T) {
 		if c, found := visit.Presented(h); !found || c.Token != pr.Tokens.Access || c.Basic {
 			t.Errorf("got %+v, %v; want the token %q", c, found, pr.Tokens.Access)
 		}
+		// A refresh token in its place opens nothing, and the application does not get it.
+		h = http.Header{"Authorization": {"Bearer " + pr.Tokens.Refresh}}
+		if c, found := visit.Presented(h); !found || c.Token != "" {
+			t.Errorf("a refresh token: got %+v, %v; want something of ours that is no credential", c, found)
+		}
+		if visit.StripAuthorization(h); len(h) > 0 {
+			t.Errorf("the refresh token goes on: %v", h)
+		}
 		b.Clock.Move(45 * 24 * time.Hour) // another key signs
 	}
 }

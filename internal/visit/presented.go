@@ -167,10 +167,13 @@ func OtherAuthorization(h http.Header) []string {
 	return lines
 }
 
+// refreshMark begins a refresh token, which is for the API alone. One in place of an access token is a mistake, and worth more than that.
+const refreshMark = "nlr_"
+
 // authorizes tells whether a line of Authorization holds something of ours.
 func authorizes(line string) bool {
 	scheme, rest := cutScheme(line)
-	return holdsOurs(line) || strings.EqualFold(scheme, "Basic") && holdsEncoded(rest)
+	return holdsOurs(line) || strings.EqualFold(scheme, "Basic") && holdsEncoded(rest) || strings.HasPrefix(rest, refreshMark)
 }
 
 // cutScheme parts a line at the spaces after the scheme (RFC 9110 section 11.4).
