@@ -191,6 +191,71 @@ https://app.test:PORT {
 		t.Fatalf("with an access token: %d\n%s", api.At.Status, api.At.Body)
 	}
 	api.post("sign-in", map[string]any{"username": typed, "password": typed, "extra": typed})
+
+	// The same program looks after the account: each secret is in one answer, and in none after.
+	told := ""
+	act := func(status int, method, path string, members map[string]any) {
+		t.Helper()
+		if method == "POST" {
+			api.post(path, members)
+		} else {
+			api.send(method, "/_nightlatch/api/v1/"+path, nil)
+		}
+		if api.At.Status != status {
+			t.Fatalf("%s %s: got %d, want %d\n%s", method, path, api.At.Status, status, api.At.Body)
+		}
+		told += api.At.Body
+		if token, ok := api.answer["access_token"].(string); ok && method == "POST" {
+			c.add("an access token", token)
+			c.add("a refresh token", api.said("refresh_token"))
+			api.Header.Set("Authorization", "Bearer "+token)
+		}
+	}
+	act(401, "POST", "sudo", map[string]any{"password": wrong})
+	act(200, "POST", "sudo", map[string]any{"password": typed})
+	c.add("an attempt", api.said("attempt"))
+	act(401, "POST", "sudo", map[string]any{"attempt": api.said("attempt"), "method": "totp", "code": confirming})
+	act(200, "POST", "sudo", map[string]any{"attempt": api.said("attempt"), "method": "backup_code", "code": alice.Paper[3]})
+	act(201, "POST", "two-factor/totp", map[string]any{"name": "the second phone"})
+	second, id := &person{Name: "alice"}, api.said("id")
+	var err error
+	if second.Secret, err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(api.said("secret")); err != nil {
+		t.Fatal(err)
+	}
+	once := canaries{}
+	once.add("the key of an authenticator", api.said("secret"), hex.EncodeToString(second.Secret))
+	told = ""
+	act(401, "POST", "two-factor/totp/"+id+"/confirm", map[string]any{"code": "000000"})
+	confirms := codeOf(t, second)
+	c.add("a code", confirms)
+	act(200, "POST", "two-factor/totp/"+id+"/confirm", map[string]any{"code": confirms})
+	act(404, "POST", "two-factor/totp/"+id+"/confirm", map[string]any{"code": confirms})
+	act(200, "POST", "two-factor/backup-codes", nil)
+	told = strings.ReplaceAll(told, api.At.Body, "")
+	for _, code := range api.answer["backup_codes"].([]any) {
+		once.add("a backup code", code.(string), strings.ReplaceAll(code.(string), "-", ""))
+		alice.Paper[4] = code.(string)
+	}
+	act(201, "POST", "app-passwords", map[string]any{"name": "Canary", "expires_in_days": 1})
+	told = strings.ReplaceAll(told, api.At.Body, "")
+	once.add("an app password", api.said("secret"))
+	key := api.said("id")
+	act(422, "POST", "app-passwords", map[string]any{"name": "Canary", "hosts": []string{typed}})
+	act(422, "POST", "password", map[string]any{"current_password": typed, "new_password": dead})
+	act(401, "POST", "password", map[string]any{"current_password": wrong, "new_password": typed + " too"})
+	for _, path := range []string{"account", "two-factor", "sessions", "app-passwords"} {
+		act(200, "GET", path, nil)
+	}
+	act(204, "DELETE", "app-passwords/"+key, nil)
+	act(200, "POST", "two-factor/disable", map[string]any{"password": typed})
+	c.add("an attempt", api.said("attempt"))
+	act(401, "POST", "two-factor/disable", map[string]any{"attempt": api.said("attempt"), "method": "totp", "code": confirms})
+	for secret, what := range once {
+		c.add(what, secret)
+		if strings.Contains(told, secret) {
+			t.Errorf("%s is in another answer than its own:\n%s", what, told)
+		}
+	}
 	api.post("sign-out", nil)
 
 	// The operator makes accounts and links; somebody opens them.
