@@ -65,7 +65,7 @@ type Revoked struct {
 type NewToken struct {
 	Name     string         `json:"name"`
 	User     *string        `json:"user,omitempty"` // whose app password it is to be; left out: a service token, which is nobody's
-	Hosts    []string       `json:"hosts"`
+	Hosts    []string       `json:"hosts,omitempty"`
 	Paths    []string       `json:"paths,omitempty"`
 	Methods  []string       `json:"methods,omitempty"`
 	Networks []netip.Prefix `json:"networks,omitempty"`
@@ -110,10 +110,16 @@ func readNewUser(body io.Reader) (NewUser, error) {
 
 func readNewToken(body io.Reader) (NewToken, error) {
 	var in NewToken
+	var expires *time.Time
 	err := readBody(body, map[string]any{
 		"name": &in.Name, "user": &in.User, "hosts": &in.Hosts, "paths": &in.Paths, "methods": &in.Methods, "networks": &in.Networks,
-		"expires_at": &in.Expires,
+		"expires_at": &expires,
 	})
+	if err == nil && expires != nil {
+		if in.Expires = *expires; in.Expires.IsZero() {
+			err = errors.New("field \"expires_at\" is no time") // and not as if it were left out
+		}
+	}
 	return in, err
 }
 
@@ -157,7 +163,9 @@ func readObject(data []byte, fields map[string]any) error {
 			return fmt.Errorf("field %q stands there twice", name)
 		}
 		seen[name] = true
-		if err := dec.Decode(into); err != nil {
+		// null would leave the value as it is: what a script has lost is not what it has left out (AD-5).
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil || string(value) == "null" || json.Unmarshal(value, into) != nil {
 			return fmt.Errorf("field %q cannot be read", name) // the cause could quote a password
 		}
 	}
