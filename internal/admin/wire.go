@@ -65,7 +65,7 @@ type Revoked struct {
 type NewToken struct {
 	Name     string         `json:"name"`
 	User     *string        `json:"user,omitempty"` // whose app password it is to be; left out: a service token, which is nobody's
-	Hosts    []string       `json:"hosts,omitempty"`
+	Hosts    []string       `json:"hosts"`
 	Paths    []string       `json:"paths,omitempty"`
 	Methods  []string       `json:"methods,omitempty"`
 	Networks []netip.Prefix `json:"networks,omitempty"`
@@ -112,8 +112,8 @@ func readNewToken(body io.Reader) (NewToken, error) {
 	var in NewToken
 	var expires *time.Time
 	err := readBody(body, map[string]any{
-		"name": &in.Name, "user": &in.User, "hosts": &in.Hosts, "paths": &in.Paths, "methods": &in.Methods, "networks": &in.Networks,
-		"expires_at": &expires,
+		"name": &in.Name, "user": &given[*string]{&in.User}, "hosts": &in.Hosts, "paths": &given[[]string]{&in.Paths},
+		"methods": &given[[]string]{&in.Methods}, "networks": &given[[]netip.Prefix]{&in.Networks}, "expires_at": &given[*time.Time]{&expires},
 	})
 	if err == nil && expires != nil {
 		if in.Expires = *expires; in.Expires.IsZero() {
@@ -121,6 +121,17 @@ func readNewToken(body io.Reader) (NewToken, error) {
 		}
 	}
 	return in, err
+}
+
+// given is what null is no value of. A script sends that for what it has lost, and to leave a limit out makes a token that is good for more
+// (AD-5).
+type given[T any] struct{ into *T }
+
+func (g *given[T]) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return errors.New("null")
+	}
+	return json.Unmarshal(data, g.into)
 }
 
 func readMailTest(body io.Reader) (MailTest, error) {
@@ -163,9 +174,7 @@ func readObject(data []byte, fields map[string]any) error {
 			return fmt.Errorf("field %q stands there twice", name)
 		}
 		seen[name] = true
-		// null would leave the value as it is: what a script has lost is not what it has left out (AD-5).
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil || string(value) == "null" || json.Unmarshal(value, into) != nil {
+		if err := dec.Decode(into); err != nil {
 			return fmt.Errorf("field %q cannot be read", name) // the cause could quote a password
 		}
 	}
