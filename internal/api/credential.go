@@ -4,8 +4,6 @@
 package api
 
 import (
-	"strings"
-
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
@@ -19,7 +17,7 @@ func withSession(c *call) bool {
 	case found && has:
 		c.answer(badRequest.because("the request has a session cookie and a credential of a program: send one of them"))
 		return false
-	case found && isAccessToken(presented.Token):
+	case found && auth.IsAccessToken(presented.Token):
 		c.ticket = presented.Token
 	case has:
 		c.ticket, c.byCookie = cookie, true
@@ -38,11 +36,8 @@ func withSession(c *call) bool {
 // open finds the session behind the value of a cookie or an access token.
 func (c *call) open(ticket string) (*auth.Session, error) {
 	asker := auth.Asker{Host: c.visit.Host, Vouched: c.visit.Vouched, Home: c.visit.Home(), Address: c.visit.Address}
-	if isAccessToken(ticket) {
+	if auth.IsAccessToken(ticket) {
 		return c.auth.Bearer(c.Context(), asker, ticket)
 	}
 	return c.auth.Session(c.Context(), asker, ticket)
 }
-
-// isAccessToken tells an access token from the value of a cookie and from an access key, which have no dots.
-func isAccessToken(ticket string) bool { return strings.Contains(ticket, ".") }

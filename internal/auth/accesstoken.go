@@ -107,8 +107,9 @@ func AMR(proofs []Proof) []string {
 	return names
 }
 
-// isAccessToken tells an access token from a ticket, neither of which is known to be good: a JWT has dots, and no ticket does.
-func isAccessToken(value string) bool { return strings.IndexByte(value, '.') >= 0 }
+// IsAccessToken tells an access token from a ticket and from an access key, none of which is known to be good: a JWT has dots, and they have
+// none.
+func IsAccessToken(value string) bool { return strings.IndexByte(value, '.') >= 0 }
 
 // maxBearer bounds what a program presents, in bytes.
 const maxBearer = 2 << 10
@@ -123,15 +124,18 @@ func (s *Service) Bearer(ctx context.Context, a Asker, token string) (*Session, 
 	return s.accessToken(ctx, a, token)
 }
 
-// accessToken is Bearer for an access token. In memory it lies under another hash than the same text would as a cookie, so that neither
-// passes for the other.
+// accessTokenSpace begins what is hashed for the place of an access token in the cache, so that the same text as a cookie is another one.
+const accessTokenSpace = "access token\x00"
+
+// accessToken is Bearer for an access token.
 func (s *Service) accessToken(ctx context.Context, a Asker, token string) (*Session, error) {
-	const domain = "access token\x00"
-	var buf [len(domain) + maxBearer]byte
 	if len(token) > maxBearer {
-		return nil, errNotSignedIn
+		return nil, errNotSignedIn // a longer one would be cut to a place that is another's
 	}
-	key := sha256.Sum256(buf[:copy(buf[copy(buf[:], domain):], token)+len(domain)])
+	var buf [len(accessTokenSpace) + maxBearer]byte
+	n := copy(buf[:], accessTokenSpace)
+	n += copy(buf[n:], token)
+	key := sha256.Sum256(buf[:n])
 	now := s.now()
 	if x := s.cache.get(key); x != nil {
 		if now.Before(x.until) && x.home == a.Home && s.opens(x.place, a.Host) && fits(x.Proofs, x.Name, a.Vouched) && x.live.use(now, x.Expires, x.Idle) {
@@ -156,9 +160,10 @@ func (c *accessClaims) opens(r *sessionRecord) bool {
 
 // readAccessToken reads a token that is ours, for here, and good by the clock. Every claim that it is judged by must be there (JW-3, JW-6).
 func (s *Service) readAccessToken(a Asker, token string, now time.Time) (said *accessClaims, ok bool) {
+	said = new(accessClaims)
 	payload, err := s.sign.VerifyAccessToken(token)
-	if err != nil || json.Unmarshal(payload, &said) != nil {
-		return new(accessClaims), false
+	if err != nil || json.Unmarshal(payload, said) != nil {
+		return said, false
 	}
 	at, leeway := now.Unix(), int64(clockLeeway/time.Second)
 	return said, said.Issuer == issuer(a.Home) && said.Audience == audience(a.Home) && said.Session != "" && said.Subject != "" &&

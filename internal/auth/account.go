@@ -19,11 +19,11 @@ type account struct {
 	factors factors
 }
 
-// ownSession is the session with which a person acts on their account, by a cookie value or an access token. One that was handed over is none: what opens a single application
-// must not change what guards all of them.
+// ownSession is the session with which a person acts on their account, by a cookie value or an access token. One that was handed over is
+// none: what opens a single application must not change what guards all of them.
 func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Session, error) {
 	open := s.Session
-	if isAccessToken(value) {
+	if IsAccessToken(value) {
 		open = s.accessToken
 	}
 	x, err := open(ctx, c.asker(), value)
@@ -83,11 +83,9 @@ func (s *Service) onAccount(ctx context.Context, c Client, session string, need 
 	})
 }
 
-// mayChange tells whether a session has proven enough for an act on its account, and counts the act. Through the API, what was typed on our
-// pages is not fresh: a script that slipped into the application shares our origin and the cookie, and would make use of the minutes in
-// which a person is about to change something (CS-12). It has to ask for the proofs itself.
+// mayChange tells whether a session has proven enough for an act on its account, and counts the act.
 func (t *tx) mayChange(a *account, need Requirement) error {
-	if need.missing(a.session.Proofs, a.factors.enrolled(), t.now) != (missing{}) || need.MaxAge > 0 && t.client.API && !a.session.API {
+	if need.missing(a.session.Proofs, a.factors.enrolled(), t.now) != (missing{}) || need.MaxAge > 0 && !t.client.trusts(a.session.API) {
 		return fail(StepUpNeeded)
 	}
 	_, err := t.reserve([]limit{accountLimit(a.session.ID)})
@@ -96,8 +94,13 @@ func (t *tx) mayChange(a *account, need Requirement) error {
 
 // InSudo tells whether a session may change what guards its account, or has to prove more before.
 func (s *Service) InSudo(c Client, x *Session) bool {
-	return Sudo.Judge(x, s.now()) == Pass && (x.API || !c.API)
+	return Sudo.Judge(x, s.now()) == Pass && c.trusts(x.API)
 }
+
+// trusts tells whether proofs can be fresh for a client, by whether they were typed through the API. There, what was typed on our pages is
+// not: a script that slipped into the application shares our origin and the cookie, and would make use of the minutes in which a person is
+// about to change something (CS-12). It has to ask for the proofs itself.
+func (c *Client) trusts(throughAPI bool) bool { return throughAPI || !c.API }
 
 // SudoUntil is when a session that is in sudo mode leaves it, unless more is proven until then. The word of a handler in front does not
 // grow old.

@@ -33,9 +33,9 @@ type SessionInfo struct {
 	Program  bool       `json:"program"` // it is not a browser's, and goes on with tokens
 }
 
-// Session is a finished sign-in on one browser or in one program, as of the moment it was loaded. It is shared by every request of that browser: its
-// fields are read-only, slices included. A change to the person or the session makes a new one, so a request that holds it sees one
-// consistent identity.
+// Session is a finished sign-in on one browser or in one program, or what an access key stands for, as of the moment it was loaded. It is
+// shared by every request that comes with the same cookie, token or key: its fields are read-only, slices included. A change to the person
+// or the session makes a new one, so a request that holds it sees one consistent identity.
 type Session struct {
 	ID        string // names it in lists and events; no credential; stays when the ticket rotates
 	UserID    string
@@ -314,9 +314,9 @@ func (t *tx) finish(u *userRecord, f *factors, a *attempt, p *Progress) error {
 
 // welcome does what a sign-in means for the browser and for what the owner is told.
 func (t *tx) welcome(u *userRecord, f *factors, a *attempt, p *Progress) (err error) {
-	isNew := u.Welcomed
+	var isNew bool
 	if a.Tokens {
-		u.Welcomed = true // it keeps no cookie to know it by, and each time it would be one more browser
+		isNew, u.Welcomed = u.Welcomed, true // it keeps no cookie to know it by, and each time it would be one more browser
 	} else if p.Browser, isNew, err = t.knowBrowser(u); err != nil {
 		return err
 	}
@@ -471,7 +471,7 @@ func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
 
 // opener reads a cookie value or an access token: which session it may be of, and whether it is.
 func (s *Service) opener(c Client, value string) (opens func(*sessionRecord) bool, id string, ok bool) {
-	if isAccessToken(value) {
+	if IsAccessToken(value) {
 		said, ok := s.readAccessToken(c.asker(), value, s.now())
 		return said.opens, said.Session, ok
 	}
