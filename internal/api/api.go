@@ -88,8 +88,8 @@ type route struct {
 func routes() []route {
 	// A request meets the guards of its chain in this order; what gets through has reached its act. No form of another site gets to one, since
 	// the origin is looked at whatever the request carries.
-	page := chain{atHost, overHTTPS, sameOrigin, withoutQuery}
-	read := page.and(withService)
+	anyone := chain{atHost, overHTTPS, sameOrigin, withoutQuery}
+	read := anyone.and(withService)
 	act := chain{atHost, overHTTPS, afterHandshake, sameOrigin, withoutQuery, withService}
 	// What is on an account is for who has proven all that it has, and what guards it for who has done so here a short time ago. Both are where
 	// people sign in, and nowhere else.
@@ -130,7 +130,7 @@ func routes() []route {
 		{"GET", "app-passwords", own.then(answer(http.StatusOK, showAppPasswords))},
 		{"POST", "app-passwords", guardedAct.then(answer(http.StatusCreated, makeAppPassword))},
 		{"DELETE", "app-passwords/{id}", guardedAct.then(answer(http.StatusNoContent, removeAppPassword))},
-		{"GET", "openapi.json", page.then(answer(http.StatusOK, describe))},
+		{"GET", "openapi.json", anyone.then(answer(http.StatusOK, describe))},
 	}
 }
 

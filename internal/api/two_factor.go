@@ -43,7 +43,7 @@ func showTwoFactor(c *call, _ nothing) (any, error) {
 		return nil, err
 	}
 	out := secondFactors{
-		Enabled: len(detail.Factors) > 0, Required: c.api.level == auth.LevelTwoFactor, Factors: []factor{}, CodesLeft: detail.CodesLeft,
+		Enabled: detail.TwoFactor.Enabled, Required: c.api.level == auth.LevelTwoFactor, Factors: []factor{}, CodesLeft: detail.CodesLeft,
 		Available: availableOf(methods, c.auth.Settings().Channels),
 	}
 	for i := range detail.Factors {
