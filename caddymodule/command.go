@@ -52,8 +52,8 @@ They exit with 0 when what was asked for is so, 1 when it failed, and 2 when
 the command line was wrong.
 `
 
-// RegisterTopLevelCommands makes `user`, `session`, `token`, `event`, `mail`, `setup-link` and `check` commands of the program itself, beside Caddy's own. Our
-// binary calls it before caddycmd.Main; in a Caddy built with xcaddy they stand under `caddy nightlatch` only.
+// RegisterTopLevelCommands makes `user`, `session`, `token`, `event`, `mail`, `setup-link` and `check` commands of the program itself,
+// beside Caddy's own. Our binary calls it before caddycmd.Main; in a Caddy built with xcaddy they stand under `caddy nightlatch` only.
 func RegisterTopLevelCommands() {
 	for _, c := range operatorCommands(nil) {
 		caddycmd.RegisterCommand(caddycmd.Command{

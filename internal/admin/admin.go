@@ -6,8 +6,8 @@
 // of a connection (see Direct), so that there is one way to do each act.
 //
 // It decides nothing and authenticates nobody: who reaches Caddy's admin endpoint, or may open the store's files, is the operator.
-// It therefore must never be mounted on a site. No secret leaves it but the one-time link or the access key that a request just made. Passwords come in
-// bodies only, since Caddy logs the address and headers of every admin request.
+// It therefore must never be mounted on a site. No secret leaves it but the one-time link or the access key that a request just made.
+// Passwords come in bodies only, since Caddy logs the address and headers of every admin request.
 //
 // Read wire.go for what goes over the wire, problem.go for how errors are told.
 package admin
