@@ -31,6 +31,8 @@ const (
 	Root = visit.Prefix + "api/"
 	// Prefix is the path of the one version that there is.
 	Prefix = Root + "v1/"
+
+	description = "openapi.json"
 )
 
 // Config is what an API stands on.
@@ -77,6 +79,10 @@ func New(cfg Config) (*API, error) {
 		a.mux.Handle(pattern, http.NotFoundHandler())
 		a.routes[pattern], a.plain[Prefix+r.path] = r, true
 	}
+	// Who does not know the version yet finds the description of the one there is.
+	const before = "GET " + Root + description
+	a.mux.Handle(before, http.NotFoundHandler())
+	a.routes[before] = a.routes["GET "+Prefix+description]
 	return a, nil
 }
 
@@ -130,7 +136,7 @@ func routes() []route {
 		{"GET", "app-passwords", own.then(answer(http.StatusOK, showAppPasswords))},
 		{"POST", "app-passwords", guardedAct.then(answer(http.StatusCreated, makeAppPassword))},
 		{"DELETE", "app-passwords/{id}", guardedAct.then(answer(http.StatusNoContent, removeAppPassword))},
-		{"GET", "openapi.json", anyone.then(answer(http.StatusOK, describe))},
+		{"GET", description, anyone.then(answer(http.StatusOK, describe))},
 	}
 }
 

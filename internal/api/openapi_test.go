@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -57,6 +58,15 @@ func TestDescriptionIsServed(t *testing.T) {
 		t.Errorf("HEAD: got %d, %v and %d bytes", head.Code, head.Header(), head.Body.Len())
 	}
 	d.ask("POST", "openapi.json", "{}").is(405, "method-not-allowed")
+
+	// Also to who does not know the version yet. That address is not among what it describes.
+	r, before := httptest.NewRequest("GET", home+api.Root+"openapi.json", nil), httptest.NewRecorder()
+	v := d.visit
+	v.URL = r.URL
+	d.api.ServeHTTP(before, r, v)
+	if again := d.ask("GET", "openapi.json", ""); before.Code != 200 || before.Body.String() != again.Body.String() {
+		t.Errorf("without a version: status %d and %d bytes, want the same %d", before.Code, before.Body.Len(), again.Body.Len())
+	}
 }
 
 // walker is somebody's program on its way through the whole API. It uses the newest tokens that it was given.
