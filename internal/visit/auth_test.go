@@ -74,3 +74,20 @@ func TestTokensOfPackageAuthAreRead(t *testing.T) {
 		b.Clock.Move(45 * 24 * time.Hour) // another key signs
 	}
 }
+
+// What an access key looks like is said here and in package auth, which do not know each other.
+func TestAccessKeysOfPackageAuthAreRead(t *testing.T) {
+	b := authtest.New(t)
+	made, err := b.AddAccessKey(t.Context(), auth.Client{}, "", auth.NewAccessKey{Name: "backup", Hosts: []string{"app.example.test"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range map[string]http.Header{
+		"as a token":    {"Authorization": {"Bearer " + made.Token}},
+		"in two halves": {"Nightlatch-Client-Id": {made.ID}, "Nightlatch-Client-Secret": {made.Secret}},
+	} {
+		if c, found := visit.Presented(h); !found || c.Token != made.Token || !auth.IsAccessKey(c.Token) {
+			t.Errorf("%s: got %+v, %v; want the key %q", name, c, found, made.Token)
+		}
+	}
+}
