@@ -81,7 +81,7 @@ func TestPlaceholdersOfPrograms(t *testing.T) {
 		"":      "||two_factor|service_token|KEY",
 		"alice": "alice|staff|two_factor|app_password|KEY",
 	} {
-		made, err := b.AddServiceToken(t.Context(), auth.Client{}, user, auth.NewAccessKey{Name: "a program", Hosts: []string{"app.example.com"}})
+		made, err := b.AddAccessKey(t.Context(), auth.Client{}, user, auth.NewAccessKey{Name: "a program", Hosts: []string{"app.example.com"}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func addToken(c call) (any, error) {
 			return nil, problem(http.StatusUnprocessableEntity, KindBadInput, "the user name is empty")
 		}
 	}
-	made, err := c.svc.AddServiceToken(c.Context(), c.client, user, auth.NewAccessKey{
+	made, err := c.svc.AddAccessKey(c.Context(), c.client, user, auth.NewAccessKey{
 		Name: in.Name, Hosts: in.Hosts, Paths: in.Paths, Methods: in.Methods, Networks: in.Networks, Expires: in.Expires,
 	})
 	if err != nil {

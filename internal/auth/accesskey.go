@@ -112,11 +112,11 @@ func (s *Service) NewAppPassword(ctx context.Context, c Client, session string, 
 	return made, nil
 }
 
-// AddServiceToken makes an access key in an operator's name: one of nobody, or with a user name an app password of that person. It stands
+// AddAccessKey makes an access key in an operator's name: a service token, or with a user name an app password of that person. It stands
 // for two factors.
 //
 // Errors are those of NewAppPassword but StepUpNeeded, and NotFound and Disabled for the person.
-func (s *Service) AddServiceToken(ctx context.Context, c Client, user string, in NewAccessKey) (made MadeAccessKey, err error) {
+func (s *Service) AddAccessKey(ctx context.Context, c Client, user string, in NewAccessKey) (made MadeAccessKey, err error) {
 	by := &keyMaker{name: operator, level: LevelTwoFactor, longest: MaxServiceTokenLife}
 	add := func(t *tx, u *userRecord) (err error) {
 		if u != nil && u.Disabled {

@@ -42,7 +42,7 @@ func newServiceToken(t *testing.T, b *authtest.Bench, in auth.NewAccessKey) auth
 	if in.Hosts == nil {
 		in.Hosts = []string{keyHost}
 	}
-	made, err := b.AddServiceToken(bg, auth.Client{}, "", in)
+	made, err := b.AddAccessKey(bg, auth.Client{}, "", in)
 	if err != nil {
 		t.Fatalf("making a service token: %v", err)
 	}
@@ -153,7 +153,7 @@ func TestStoryServiceToken(t *testing.T) {
 	if s.Name != "" || s.UserID != "" || s.GroupList != "" || s.Key != made.ID || s.Level() != auth.LevelTwoFactor || s.Proofs[0].Method != auth.ServiceToken {
 		t.Errorf("what it stands for: %+v", s)
 	}
-	theirs, err := b.AddServiceToken(bg, auth.Client{}, "Alice", auth.NewAccessKey{Name: "phone", Hosts: []string{keyHost}})
+	theirs, err := b.AddAccessKey(bg, auth.Client{}, "Alice", auth.NewAccessKey{Name: "phone", Hosts: []string{keyHost}})
 	if err != nil || theirs.User != "alice" || theirs.MadeBy != "operator" {
 		t.Fatalf("an app password by an operator: %+v, %v", theirs, err)
 	}
@@ -170,7 +170,7 @@ func TestStoryServiceToken(t *testing.T) {
 	}
 	_, err = b.AccessKeys(bg, "nobody")
 	wantKind(t, err, auth.NotFound, "those of nobody")
-	_, err = b.AddServiceToken(bg, auth.Client{}, "nobody", auth.NewAccessKey{Name: "x", Hosts: []string{keyHost}})
+	_, err = b.AddAccessKey(bg, auth.Client{}, "nobody", auth.NewAccessKey{Name: "x", Hosts: []string{keyHost}})
 	wantKind(t, err, auth.NotFound, "one for nobody")
 
 	for _, id := range []string{made.ID, theirs.ID} {
@@ -187,7 +187,7 @@ func TestStoryServiceToken(t *testing.T) {
 	if err := b.SetDisabled(bg, auth.Client{}, "alice", true); err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.AddServiceToken(bg, auth.Client{}, "alice", auth.NewAccessKey{Name: "x", Hosts: []string{keyHost}})
+	_, err = b.AddAccessKey(bg, auth.Client{}, "alice", auth.NewAccessKey{Name: "x", Hosts: []string{keyHost}})
 	wantKind(t, err, auth.Disabled, "a key of somebody who is kept out")
 	for _, id := range []string{"", "nlk", made.Token, strings.Repeat("x", 70_000), "nlk0000000000000000", strings.ToUpper(made.ID)} {
 		wantKind(t, b.RevokeAccessKey(bg, auth.Client{}, id), auth.NotFound, "revoking "+id[:min(len(id), 70)])
@@ -423,7 +423,7 @@ func TestWhatMayBeAskedOfAKey(t *testing.T) {
 			if c.person == good && err != nil || c.person != good && (err == nil || auth.KindOf(err) != c.person) {
 				t.Errorf("a person: got %v, want kind %d", err, c.person)
 			}
-			_, err = b.AddServiceToken(bg, auth.Client{}, "", in)
+			_, err = b.AddAccessKey(bg, auth.Client{}, "", in)
 			if c.operator == good && err != nil || c.operator != good && (err == nil || auth.KindOf(err) != c.operator) {
 				t.Errorf("an operator: got %v, want kind %d", err, c.operator)
 			}
@@ -1015,7 +1015,7 @@ func TestAtMostFiftyAccessKeys(t *testing.T) {
 	b := authtest.New(t)
 	b.AddUser(t, auth.NewUser{Name: "alice"})
 	add := func(life time.Duration) (auth.MadeAccessKey, error) {
-		return b.AddServiceToken(bg, auth.Client{}, "alice", auth.NewAccessKey{Name: "x", Hosts: []string{keyHost}, Expires: b.Clock.Now().Add(life)})
+		return b.AddAccessKey(bg, auth.Client{}, "alice", auth.NewAccessKey{Name: "x", Hosts: []string{keyHost}, Expires: b.Clock.Now().Add(life)})
 	}
 	for range auth.MaxAccessKeys - 3 {
 		if _, err := add(time.Hour); err != nil {

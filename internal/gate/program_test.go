@@ -59,7 +59,7 @@ func serviceToken(t testing.TB, b *authtest.Bench, user string, in auth.NewAcces
 	if in.Hosts == nil {
 		in.Hosts = []string{appHost}
 	}
-	made, err := b.AddServiceToken(t.Context(), auth.Client{}, user, in)
+	made, err := b.AddAccessKey(t.Context(), auth.Client{}, user, in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func asPerson(t *testing.T, r *http.Request, b *authtest.Bench, alice *authtest.
 }
 
 func asKey(t *testing.T, r *http.Request, b *authtest.Bench, _ *authtest.Person) (end func() error) {
-	made, err := b.AddServiceToken(t.Context(), auth.Client{}, "", auth.NewAccessKey{Name: "a program", Hosts: []string{"127.0.0.1"}})
+	made, err := b.AddAccessKey(t.Context(), auth.Client{}, "", auth.NewAccessKey{Name: "a program", Hosts: []string{"127.0.0.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
