@@ -159,7 +159,7 @@ func TestSE11JW12AccessTokensAreForFiveMinutesHere(t *testing.T) {
 	}
 }
 
-// JW-3, JW-6: with a key of ours, but without a claim that is looked at, or with another: no token.
+// JW-3, JW-6, ASVS 9.2.1: with a key of ours, but without a claim that is looked at, or with another: no token.
 func TestJW3JW6EachClaimIsNeeded(t *testing.T) {
 	t.Parallel()
 	var keys *signing.Keys
@@ -209,7 +209,8 @@ func TestJW3JW6EachClaimIsNeeded(t *testing.T) {
 	}
 }
 
-// SE-16, JW-10: neither is taken for the other, in memory or not: an access token for a cookie, a cookie or a refresh token for an access token.
+// ASVS 9.2.2, SE-16, JW-10: neither is taken for the other, in memory or not: an access token for a cookie, a cookie or a refresh token for
+// an access token.
 func TestJW10NoCredentialPassesForAnother(t *testing.T) {
 	t.Parallel()
 	b := authtest.New(t)

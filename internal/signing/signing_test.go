@@ -223,8 +223,8 @@ func TestAccessTokensAreReadBack(t *testing.T) {
 	}
 }
 
-// JW-1 to JW-5, JW-7: nothing but the very token is one. Each of these is refused: another type, algorithm, key or header, one with a key
-// inside, one bit, another spelling.
+// ASVS 9.1.1, 9.1.2, 9.1.3; JW-1 to JW-5, JW-7: nothing but the very token is one. Each of these is refused: another type, algorithm, key or
+// header, one with a key inside, one bit, another spelling.
 func TestJW1JW2JW4JW5JW7OnlyTheVeryTokenIsRead(t *testing.T) {
 	keys, _ := keysAt(middle)
 	token := accessToken(t, keys)
