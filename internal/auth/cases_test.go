@@ -531,3 +531,29 @@ func TestMF22NothingSaidIsNothingProven(t *testing.T) {
 		t.Errorf("nobody, asked for nothing: %v, want to sign in", v)
 	}
 }
+
+// DO: whoever has a password alone may change their mind about what to enroll, and not without end.
+func TestChoosingAFactorIsBounded(t *testing.T) {
+	t.Parallel()
+	b := authtest.New(t)
+	alice := b.AddUser(t, auth.NewUser{Name: "alice"})
+	in := alice.Credentials()
+	in.Level = auth.LevelTwoFactor
+	pr, err := b.SignIn(bg, authtest.Client, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt := pr.Attempt
+	for range 100 {
+		if pr, err = b.ChooseFactor(bg, authtest.Client, attempt, byApp); err != nil {
+			t.Fatal(err)
+		}
+		attempt = pr.Attempt
+	}
+	_, err = b.ChooseFactor(bg, authtest.Client, attempt, byApp)
+	wantKind(t, err, auth.TooManyTries, "once more")
+	b.Clock.Move(36 * time.Second)
+	if _, err = b.ChooseFactor(bg, authtest.Client, attempt, byApp); err != nil {
+		t.Errorf("after a while: %v", err)
+	}
+}

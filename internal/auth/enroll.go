@@ -146,6 +146,9 @@ func (s *Service) ChooseFactor(ctx context.Context, c Client, value string, in N
 		if err != nil {
 			return p, err
 		}
+		if _, err := t.reserve([]limit{chooseLimit(h.user.ID)}); err != nil {
+			return p, err
+		}
 		h.attempt.Pending = w
 		if w.Method != TOTP {
 			// Asked for by the person, so a limit is told. A code that was sent elsewhere is worth nothing now, but its tries stay spent.

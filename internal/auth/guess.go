@@ -239,6 +239,9 @@ func (t *tx) vouchLimit(name string, owner *userRecord) (limit, error) {
 // refreshLimit bounds how often a program asks for new tokens: each time is a write.
 func refreshLimit(sessionID string) limit { return leaking("refresh/"+sessionID, leakTries, leakEvery) }
 
+// chooseLimit bounds how often a person begins an enrollment anew within a sign-in: each time is a write, and a picture to draw.
+func chooseLimit(userID string) limit { return leaking("choose/"+userID, leakTries, leakEvery) }
+
 // formLimit bounds how many kept forms go on in a session: that each did is a record too.
 func formLimit(sessionID string) limit { return leaking("form/"+sessionID, leakTries, leakEvery) }
 

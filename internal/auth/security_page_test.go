@@ -78,6 +78,8 @@ func TestASVS6_1_1CountersAreAsDocumented(t *testing.T) {
 		"hand-overs of a session":                    leak(leakTries, leakEvery),
 		"new backup codes of a person":               leak(newCodesMost, newCodesEvery),
 		"changes by a session":                       leak(leakTries, leakEvery),
+		"refreshes of a session":                     leak(leakTries, leakEvery),
+		"enrollments begun by a person":              leak(leakTries, leakEvery),
 	} {
 		row := rows[counter]
 		if len(row) != 3 {
