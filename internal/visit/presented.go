@@ -207,7 +207,7 @@ func isAccessToken(s string) bool {
 	return beginsToken(s) && only(s, tokenBytes)
 }
 
-// An access key is its id and its secret, with a line below between them, see package auth.
+// An access key is its id and its secret, with an underscore between them, see package auth.
 const (
 	keyMark   = "nlk"
 	keyID     = len(keyMark) + 16
