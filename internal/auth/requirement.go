@@ -34,7 +34,7 @@ type Requirement struct {
 	Methods []Method      // second factors that count; empty: any the person enrolled
 	MaxAge  time.Duration // how old the proofs may be; zero: as old as the session
 
-	own bool // asked of whoever acts on an own account
+	own bool // asked for an act on an own account, so that no access key meets it
 }
 
 // Verdict is the answer of Requirement.Judge.
