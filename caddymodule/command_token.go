@@ -4,7 +4,6 @@
 package caddymodule
 
 import (
-	"net/netip"
 	"strings"
 	"time"
 
@@ -60,7 +59,7 @@ It passes no rule with max_age or methods, and opens no page of Nightlatch. With
 			return finish(cmd, usagef("--host is missing"))
 		}
 		for _, s := range networks {
-			n, err := network(s)
+			n, err := auth.ParseNetwork(s)
 			if err != nil {
 				return finish(cmd, usagef("--network %q is no address and no network such as 192.0.2.0/24", s))
 			}
@@ -85,14 +84,6 @@ It passes no rule with max_age or methods, and opens no page of Nightlatch. With
 		})(cmd, args)
 	}
 	return cmd
-}
-
-// network reads a network, or one address.
-func network(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
-		return a.Prefix(a.BitLen())
-	}
-	return netip.ParsePrefix(s)
 }
 
 // token prints a token that was just made, and the ways to send it.

@@ -4,7 +4,6 @@
 package api
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -65,7 +64,7 @@ type madeAppPassword struct {
 func makeAppPassword(c *call, in newAppPassword) (any, error) {
 	key := auth.NewAccessKey{Name: in.Name, Hosts: in.Hosts, Paths: in.Paths, Methods: in.Methods}
 	for _, text := range in.Networks {
-		n, err := network(text)
+		n, err := auth.ParseNetwork(text)
 		if err != nil {
 			return nil, err
 		}
@@ -83,17 +82,6 @@ func makeAppPassword(c *call, in newAppPassword) (any, error) {
 
 // maxDays keeps a number of days within what a time.Duration holds. How many are acceptable is not decided here.
 const maxDays = 100_000
-
-// network reads a range of addresses, or a single one.
-func network(text string) (netip.Prefix, error) {
-	if n, err := netip.ParsePrefix(text); err == nil {
-		return n, nil
-	}
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	return netip.Prefix{}, kinds[auth.BadKeyNetwork].because(fmt.Sprintf("%q is no network: write it such as 192.0.2.0/24, 192.0.2.7 or 2001:db8::/32", cut(text)))
-}
 
 func removeAppPassword(c *call, _ nothing) (any, error) {
 	return nil, c.auth.RemoveAppPassword(c.Context(), c.client(), c.ticket, c.id())

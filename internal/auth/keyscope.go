@@ -128,6 +128,17 @@ func keyMethod(method string) (string, error) {
 	return m, nil
 }
 
+// ParseNetwork reads a network, or a single address, for NewAccessKey. The error is BadKeyNetwork.
+func ParseNetwork(text string) (netip.Prefix, error) {
+	if n, err := netip.ParsePrefix(text); err == nil {
+		return n, nil
+	}
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	return netip.Prefix{}, failf(BadKeyNetwork, "%q is no network: write it such as 192.0.2.0/24, 192.0.2.7 or 2001:db8::/32", cut(text, maxDetail))
+}
+
 // keyNetwork takes a network in its one spelling: without bits of a host, and IPv4 as such and not inside of IPv6.
 func keyNetwork(p netip.Prefix) (netip.Prefix, error) {
 	if p.IsValid() && p.Addr().Is4In6() && p.Bits() >= 96 {
