@@ -69,7 +69,7 @@ type NewToken struct {
 	Paths    []string       `json:"paths,omitempty"`
 	Methods  []string       `json:"methods,omitempty"`
 	Networks []netip.Prefix `json:"networks,omitempty"`
-	Expires  time.Time      `json:"expires_at,omitzero"` // left out: in auth.AccessKeyLife
+	Expires  time.Time      `json:"expires,omitzero"` // left out: in auth.AccessKeyLife
 }
 
 // AddedToken is the answer to NewToken.
@@ -113,11 +113,11 @@ func readNewToken(body io.Reader) (NewToken, error) {
 	var expires *time.Time
 	err := readBody(body, map[string]any{
 		"name": &in.Name, "user": &given[*string]{&in.User}, "hosts": &in.Hosts, "paths": &given[[]string]{&in.Paths},
-		"methods": &given[[]string]{&in.Methods}, "networks": &given[[]netip.Prefix]{&in.Networks}, "expires_at": &given[*time.Time]{&expires},
+		"methods": &given[[]string]{&in.Methods}, "networks": &given[[]netip.Prefix]{&in.Networks}, "expires": &given[*time.Time]{&expires},
 	})
 	if err == nil && expires != nil {
 		if in.Expires = *expires; in.Expires.IsZero() {
-			err = errors.New("field \"expires_at\" is no time") // and not as if it were left out
+			err = errors.New("field \"expires\" is no time") // and not as if it were left out
 		}
 	}
 	return in, err

@@ -42,9 +42,9 @@ type AccessKeyInfo struct {
 	Paths    []string       `json:"paths"`
 	Methods  []string       `json:"methods"`
 	Networks []netip.Prefix `json:"networks"`
-	Created  time.Time      `json:"created_at"`
-	Expires  time.Time      `json:"expires_at"`
-	LastUsed time.Time      `json:"last_used_at,omitzero"`
+	Created  time.Time      `json:"created"`
+	Expires  time.Time      `json:"expires"`
+	LastUsed time.Time      `json:"last_used,omitzero"`
 	MadeBy   string         `json:"made_by"` // canonical name, or "operator"
 }
 
