@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/nightlatch/nightlatch/internal/api"
+	"github.com/nightlatch/nightlatch/internal/auth"
 )
 
 // section is a part of a page, from its heading to the next one of its rank.
@@ -70,5 +71,22 @@ func TestProblemsAreInThePage(t *testing.T) {
 	want = slices.Compact(want)
 	if len(want) < 30 || !slices.Equal(got, want) {
 		t.Errorf("the page has\n%q\nand there is\n%q", got, want)
+	}
+}
+
+// Each kind of error has a problem of its own, but for those that no act of the API ends with. A kind that is added has to be thought of.
+func TestEveryKindIsTold(t *testing.T) {
+	never := []auth.Kind{
+		auth.LinkGone, auth.NameTaken, auth.Disabled, auth.LastAdministrator, auth.BadAddress, auth.SameAddress, auth.FormGone, auth.FormSent,
+	}
+	n := 0
+	for kind := auth.Unavailable; (&auth.Error{Kind: kind}).Error() != ""; kind++ {
+		n++
+		if got, want := api.Tells(kind), !slices.Contains(never, kind); got != want {
+			t.Errorf("%v: told %v, want %v", &auth.Error{Kind: kind}, got, want)
+		}
+	}
+	if n < 40 {
+		t.Errorf("looked at %d kinds", n)
 	}
 }

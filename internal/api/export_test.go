@@ -3,7 +3,17 @@
 
 package api
 
-import "github.com/go-json-experiment/json"
+import (
+	"github.com/go-json-experiment/json"
+
+	"github.com/nightlatch/nightlatch/internal/auth"
+)
+
+// Tells says whether an error of a kind has a problem of its own.
+func Tells(kind auth.Kind) bool {
+	p, known := kinds[kind]
+	return known && p.status >= 400 && p.name != "" && p.title != ""
+}
 
 // Enrolling is the body with the most texts.
 type Enrolling = enrolling

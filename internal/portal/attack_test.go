@@ -865,7 +865,7 @@ func TestEveryKindIsTold(t *testing.T) {
 			if w.Code < 400 {
 				t.Errorf("kind %d by %q: status %d", kind, m, w.Code)
 			}
-			if expected := []auth.Kind{auth.Unavailable, auth.Busy, auth.Disabled, auth.LastAdministrator}; (w.Code == 503) != slices.Contains(expected, kind) {
+			if expected := []auth.Kind{auth.Unavailable, auth.Busy, auth.Disabled, auth.LastAdministrator, auth.NothingTyped}; (w.Code == 503) != slices.Contains(expected, kind) {
 				t.Errorf("kind %d by %q: status %d", kind, m, w.Code)
 			}
 			if strings.Contains(w.Body.String(), "%") || strings.Contains(w.Body.String(), "cause") || strings.Contains(sentence, "%") {
