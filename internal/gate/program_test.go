@@ -164,7 +164,7 @@ func TestWhatIsPresentedAloneCounts(t *testing.T) {
 		"an access token with another bit": {[]string{bearer(flip(access.Access))}, "sign in", "sign in"},
 		"an access token without its end":  {[]string{bearer(access.Access[:len(access.Access)-43])}, "sign in", "sign in"},
 		"an access token as a password":    {[]string{basic("alice", access.Access)}, "sign in", "sign in"},
-		"a refresh token":                  {[]string{bearer(access.Refresh)}, "sign in", "pass"},
+		"a refresh token":                  {[]string{bearer(access.Refresh)}, "sign in", "sign in"},
 		"a good key":                       {[]string{bearer(key.Token)}, "pass", "pass"},
 		"a good key, spaces around it":     {[]string{"Authorization:   bearer   " + key.Token + "  "}, "pass", "pass"},
 		"a good key beside the app's own":  {append(pair("Nightlatch", key), basic("alice", "x")), "pass", "pass"},
