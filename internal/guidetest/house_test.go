@@ -15,6 +15,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -90,24 +91,37 @@ func (h *house) addressed(text string) string {
 }
 
 func (h *house) speaksTLS(host string) bool {
-	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", h.port), &tls.Config{ServerName: host, InsecureSkipVerify: true})
+	trusted, err := h.authority()
+	if err != nil {
+		return false // it is made while the server runs already
+	}
+	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", h.port), &tls.Config{ServerName: host, RootCAs: trusted})
 	if err != nil {
 		return false
 	}
 	return conn.Close() == nil
 }
 
+// authority is whose certificates the program has.
+func (h *house) authority() (*x509.CertPool, error) {
+	root, err := os.ReadFile(filepath.Join(h.Dir, "caddy", "pki", "authorities", "local", "root.crt"))
+	if err != nil {
+		return nil, err
+	}
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(root) {
+		return nil, errors.New("the certificate of the program's authority cannot be read")
+	}
+	return trusted, nil
+}
+
 // listener stands between curl and the program, hands everything on as it is, and holds each answer of the API to docs/openapi.yaml. It
 // returns its port on this machine, and a file with the certificate by which curl knows it.
 func (h *house) listener(t *testing.T) (port, root string) {
 	t.Helper()
-	theirs, err := os.ReadFile(filepath.Join(h.Dir, "caddy", "pki", "authorities", "local", "root.crt"))
+	trusted, err := h.authority()
 	if err != nil {
 		t.Fatal(err)
-	}
-	trusted := x509.NewCertPool()
-	if !trusted.AppendCertsFromPEM(theirs) {
-		t.Fatal("the certificate of the program's authority cannot be read")
 	}
 	base := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: trusted},
