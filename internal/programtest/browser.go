@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -182,13 +184,13 @@ func (c *Cookies) SetCookies(_ *url.URL, set []*http.Cookie) {
 	}
 }
 
-// Cookies implements http.CookieJar.
+// Cookies implements http.CookieJar. They come by name, so that a test sends the same bytes in each run.
 func (c *Cookies) Cookies(*url.URL) []*http.Cookie {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []*http.Cookie
-	for name, value := range c.held {
-		all = append(all, &http.Cookie{Name: name, Value: value})
+	for _, name := range slices.Sorted(maps.Keys(c.held)) {
+		all = append(all, &http.Cookie{Name: name, Value: c.held[name]})
 	}
 	return all
 }
