@@ -62,25 +62,6 @@ type pair struct {
 	always     bool // under these names there is nothing but ours
 }
 
-// SecretHeaders are the headers that hold the secret of an access key, besides Authorization.
-func SecretHeaders() (names []string) {
-	for i := range pairs {
-		names = append(names, pairs[i].secret)
-	}
-	return names
-}
-
-// InPair tells whether an access key is presented in a pair of headers, good or bad, or stands as a whole where only its id belongs.
-func InPair(h http.Header) bool {
-	for i := range pairs {
-		ids, secrets := h[pairs[i].id], h[pairs[i].secret]
-		if len(secrets) > 0 && pairs[i].isOurs(ids, secrets) || slices.ContainsFunc(ids, holdsOurs) {
-			return true
-		}
-	}
-	return false
-}
-
 // isOurs tells whether a pair is one of ours, good or bad, also with its halves mixed up. Under the names of Cloudflare there may be one of
 // theirs, which is nothing to us.
 func (p *pair) isOurs(ids, secrets []string) bool {
@@ -137,45 +118,6 @@ func inBasic(encoded string) (c Credential) {
 	return c
 }
 
-// StripAuthorization removes the lines of Authorization that hold something of ours from a request that goes on to the application, which
-// must never get a visitor's credential (ID-12; CVE-2026-41181 in a peer), good or bad. It is wider than what Presented reads. All other lines
-// stay as they are, byte for byte. What is in a pair of headers goes by the name, see package identity.
-//
-// Proxy-Authorization is not read, but who mistakes it for the other one has sent their secret all the same.
-func StripAuthorization(h http.Header) {
-	for _, name := range [...]string{"Authorization", "Proxy-Authorization"} {
-		lines := h[name]
-		if !slices.ContainsFunc(lines, authorizes) {
-			continue
-		}
-		// A copy: who keeps the header of the request, such as a log, has the same slice.
-		if kept := slices.DeleteFunc(slices.Clone(lines), authorizes); len(kept) > 0 {
-			h[name] = kept
-		} else {
-			delete(h, name)
-		}
-	}
-}
-
-// OtherAuthorization is what StripAuthorization would leave of Authorization: nil where there was none, and one empty line in place of those
-// that it would remove, where it would leave nothing. The header is not changed.
-func OtherAuthorization(h http.Header) []string {
-	lines := slices.DeleteFunc(slices.Clone(h["Authorization"]), authorizes)
-	if len(lines) == 0 && len(h["Authorization"]) > 0 {
-		return []string{""}
-	}
-	return lines
-}
-
-// refreshMark begins a refresh token, which is for the API alone. One in place of an access token is a mistake, and worth more than that.
-const refreshMark = "nlr_"
-
-// authorizes tells whether a line of Authorization holds something of ours.
-func authorizes(line string) bool {
-	scheme, rest := cutScheme(line)
-	return holdsOurs(line) || strings.EqualFold(scheme, "Basic") && holdsEncoded(rest) || strings.HasPrefix(rest, refreshMark)
-}
-
 // cutScheme parts a line at the spaces after the scheme (RFC 9110 section 11.4).
 func cutScheme(line string) (scheme, rest string) {
 	i := strings.IndexAny(line, " \t")
@@ -223,65 +165,3 @@ func isKeyID(s string) bool {
 }
 
 func isKeySecret(s string) bool { return len(s) == keySecret && only(s, base64Bytes) }
-
-// holdsOurs tells whether an access token or an access key begins anywhere in s, whole or not: what was copied badly is nearly the secret.
-func holdsOurs(s string) bool {
-	for rest := s; ; {
-		i := strings.Index(rest, tokenBegin)
-		if i < 0 {
-			break
-		}
-		if beginsToken(rest[i:]) {
-			return true
-		}
-		rest = rest[i+1:]
-	}
-	return holdsKey(s, true)
-}
-
-// holdsID tells whether the id of an access key stands anywhere in s.
-func holdsID(s string) bool { return holdsKey(s, false) }
-
-func holdsKey(s string, withSecret bool) bool {
-	for {
-		i := strings.Index(s, keyMark)
-		if i < 0 || len(s) < i+keyID {
-			return false
-		}
-		if only(s[i+len(keyMark):i+keyID], hexBytes) && (!withSecret || strings.HasPrefix(s[i+keyID:], "_")) {
-			return true
-		}
-		s = s[i+1:]
-	}
-}
-
-// holdsEncoded is holdsOurs for what somebody may read in base64: of either alphabet, padded or not, with anything in between.
-func holdsEncoded(s string) bool {
-	var space [512]byte
-	text := space[:0]
-	bits, n := uint32(0), 0
-	for i := range len(s) {
-		v := base64Value[s[i]]
-		if v > 63 {
-			continue
-		}
-		bits, n = bits<<6|uint32(v), n+6
-		if n >= 8 {
-			n -= 8
-			text = append(text, byte(bits>>n))
-		}
-	}
-	return holdsOurs(string(text))
-}
-
-// base64Value has what a byte stands for in either alphabet of RFC 4648, and 255 for those that are in neither.
-var base64Value = func() (t [256]byte) {
-	for c := range t {
-		t[c] = 255
-	}
-	for i, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
-		t[c] = byte(i)
-	}
-	t['-'], t['_'] = 62, 63
-	return t
-}()
