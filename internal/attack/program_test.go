@@ -128,20 +128,23 @@ func TestProgramsAtTheGate(t *testing.T) {
 	bearer, pair := "Authorization: Bearer "+key.token(), []string{"CF-Access-Client-Id: " + key.id + ".access", "CF-Access-Client-Secret: " + key.secret}
 	cookies := "Cookie: " + hers.Cookies.String()
 
-	// who is who the application was told, "" for a refusal, over HTTP/1.1 and HTTP/2 alike.
+	// who is who the application was told, "" for a refusal, over HTTP/1.1, HTTP/2 and HTTP/3 alike.
 	who := func(t *testing.T, target string, lines ...string) string {
 		t.Helper()
-		var one, two wiretest.Response
-		got := reached(o.app, func() { one = o.ask(t, target, lines...) })
 		fields := h2(workshopHost, target)
 		for _, line := range lines {
 			name, value, _ := strings.Cut(line, ":")
 			fields = append(fields, [2]string{strings.ToLower(name), strings.Trim(value, " ")})
 		}
-		got = append(got, reached(o.app, func() { two = wiretest.H2(t, o.addr, secure(workshopHost)).Do(fields, nil, nil) })...)
+		var one, two, three wiretest.Response
+		got := reached(o.app, func() {
+			one = o.ask(t, target, lines...)
+			two = wiretest.H2(t, o.addr, secure(workshopHost)).Do(fields, nil, nil)
+			three = wiretest.H3(t, o.addr, secure(workshopHost)).Do(fields, nil, nil)
+		})
 		wantNothingOfOurs(t, strings.Join(lines, " and "), secrets, got)
-		if user(one) != user(two) {
-			t.Errorf("%q: HTTP/1.1 says %d %q, HTTP/2 says %d %q", lines, one.Status, user(one), two.Status, user(two))
+		if user(one) != user(two) || user(one) != user(three) {
+			t.Errorf("%q: HTTP/1.1 says %d %q, HTTP/2 %d %q, HTTP/3 %d %q", lines, one.Status, user(one), two.Status, user(two), three.Status, user(three))
 		}
 		return user(one)
 	}

@@ -5,8 +5,8 @@
 // before a test gets to see it, and most attacks on a gateway live in what is cleaned away: two spellings of one header, a trailer, a
 // token in Connection, a path with an encoded slash.
 //
-// Echo is an upstream that answers with the very bytes it received. Raw and Dial speak HTTP/1.1 as it is written in the test, H2 speaks
-// HTTP/2 with any field. Nothing here judges or corrects a message. Every wait has an end: what takes longer than Patience fails the
+// Echo is an upstream that answers with the very bytes it received. Raw and Dial speak HTTP/1.1 as it is written in the test, H2 and H3
+// speak HTTP/2 and HTTP/3 with any field. Nothing here judges or corrects a message. Every wait has an end: what takes longer than Patience fails the
 // test. All of it is for tests only.
 package wiretest
 

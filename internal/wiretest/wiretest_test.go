@@ -7,11 +7,14 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
@@ -229,5 +232,61 @@ func TestH2WithoutTLS(t *testing.T) {
 	got := wiretest.H2(t, address(s), nil).Do([][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "app"}, {":path", "/"}}, nil, nil)
 	if string(got.Body) != "HTTP/2.0" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// serveH3 serves HTTP/3 on loopback.
+func serveH3(t *testing.T, handler http.HandlerFunc) (addr string, config *tls.Config) {
+	certified := serve(t, nil)
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http3.Server{Handler: handler, TLSConfig: http3.ConfigureTLSConfig(certified.TLS)}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(conn) }()
+	t.Cleanup(func() {
+		s.Close()
+		<-served
+		conn.Close()
+	})
+	return conn.LocalAddr().String(), trust(certified)
+}
+
+func TestH3(t *testing.T) {
+	addr, config := serveH3(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Errorf("reading the body: %v", err)
+		}
+		w.Header().Set("Trailer", "X-Sum")
+		w.Header()["X-Seen"] = r.Header["X-Seen"]
+		w.WriteHeader(http.StatusEarlyHints)
+		fmt.Fprintf(w, "%s %s %s %d %s", r.Method, r.Host, r.RequestURI, len(body), r.Trailer.Get("X-Late"))
+		w.Header().Set("X-Sum", "1")
+	})
+	c := wiretest.H3(t, addr, config)
+	head := [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", "app"}, {":path", "/a;b"},
+		{"trailer", "x-late"}, {"x-seen", "1"}, {"x-seen", "2"}}
+	for range 2 { // streams follow one another on one connection
+		got := c.Do(head, make([]byte, 40000), [][2]string{{"x-late", "yes"}})
+		if got.Status != 200 || string(got.Body) != "POST app /a;b 40000 yes" {
+			t.Fatalf("got %d %q with %q", got.Status, got.Reset, got.Body)
+		}
+		if len(got.Interim) != 1 || got.Interim[0].Status != 103 {
+			t.Errorf("interim answers %+v; want one 103", got.Interim)
+		}
+		if seen := got.Values("X-Seen"); !slices.Equal(seen, []string{"1", "2"}) {
+			t.Errorf("x-seen: %q; want 1 and 2", seen)
+		}
+		if sum := got.TrailerValues("x-sum"); !slices.Equal(sum, []string{"1"}) {
+			t.Errorf("trailer x-sum: %q; want 1", sum)
+		}
+	}
+	if got := c.Do([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "app"}, {":path", "/"}, {"Upper", "x"}}, nil, nil); got.Status != 0 || got.Reset != "H3_MESSAGE_ERROR" {
+		t.Errorf("a name in capitals: status %d, reset %q; want H3_MESSAGE_ERROR", got.Status, got.Reset)
+	}
+	if c.Early() {
+		t.Error("the requests came before the handshake was done")
 	}
 }
