@@ -18,6 +18,7 @@ var (
 	secretPart = strings.Repeat("Ab-_9", 8) + "xyz"
 	wholeKey   = keyName + "_" + secretPart
 	jwtHeader  = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"nightlatch-` + strings.Repeat("k", 43) + `","typ":"at+jwt"}`))
+	refresh    = "nlr_" + strings.Repeat("Ab-_9", 30) + "=="
 	ourJWT     = jwtHeader + ".eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
 	theirJWT   = encodeURL(`{"alg":"EdDSA","kid":"`+strings.Repeat("k", 43)+`","typ":"at+jwt"}`) + ".eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
 	assertion  = encodeURL(`{"alg":"EdDSA","kid":"nightlatch-`+strings.Repeat("k", 43)+`","typ":"JWT"}`) + ".eyJpc3MiOiJ4In0.c2lnbmF0dXJl"
@@ -98,6 +99,14 @@ func TestPresented(t *testing.T) {
 		"a tab after it":              {authorization("Bearer " + ourJWT + "\t"), &broken},
 		"quoted":                      {authorization(`Bearer "` + wholeKey + `"`), &broken},
 		"a parameter":                 {authorization("Bearer token=" + wholeKey), &broken},
+		"a space before it":           {authorization(" Bearer " + wholeKey), &broken},
+		"a space before a password":   {authorization(" " + basic("alice", wholeKey)), &broken},
+		"a tab before a password":     {authorization("\t" + basic("alice", wholeKey)), &broken},
+		"a password in a list":        {authorization("Basic YTpi, " + basic("alice", wholeKey)), &broken},
+		"a password after a token":    {authorization("Bearer abc," + basic("alice", wholeKey)), &broken},
+		"a refresh token":             {authorization("Bearer " + refresh), &broken},
+		"a refresh token alone":       {authorization(refresh), &broken},
+		"a refresh token in a list":   {authorization("Basic YTpi, Bearer " + refresh), &broken},
 		"no scheme":                   {authorization(wholeKey), &broken},
 		"another scheme":              {authorization("Token " + wholeKey), &broken},
 		"a token, another scheme":     {authorization("JWT " + ourJWT), &broken},

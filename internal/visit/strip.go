@@ -58,16 +58,25 @@ func SecretHeaders() (names []string) {
 	return names
 }
 
-// refreshMark begins a refresh token, which is for the API alone. One in place of an access token is a mistake, and worth more than that.
-const refreshMark = "nlr_"
-
-// authorizes tells whether a line of Authorization holds something of ours.
+// authorizes tells whether a line of Authorization holds something of ours, wherever it stands in it. HTTP/2 and HTTP/3 carry a value with
+// the spaces around it, which are gone when it is sent on, and some read a list as one credential after the other.
 func authorizes(line string) bool {
-	scheme, rest := cutScheme(line)
-	return holdsOurs(line) || strings.EqualFold(scheme, "Basic") && holdsEncoded(rest) || strings.HasPrefix(rest, refreshMark)
+	return holdsOurs(line) || namesBasic(line) && holdsEncoded(line)
 }
 
-// holdsOurs tells whether an access token or an access key begins anywhere in s, whole or not: what was copied badly is nearly the secret.
+// namesBasic tells whether the scheme of passwords stands anywhere in a line.
+func namesBasic(line string) bool {
+	const basic = "basic"
+	for i := 0; i+len(basic) <= len(line); i++ {
+		if line[i]|0x20 == basic[0] && strings.EqualFold(line[i:i+len(basic)], basic) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsOurs tells whether an access token, an access key or a refresh token begins anywhere in s, whole or not: what was copied badly is
+// nearly the secret.
 func holdsOurs(s string) bool {
 	for rest := s; ; {
 		i := strings.Index(rest, tokenBegin)
@@ -79,7 +88,28 @@ func holdsOurs(s string) bool {
 		}
 		rest = rest[i+1:]
 	}
-	return holdsKey(s, true)
+	return holdsKey(s, true) || holdsRefresh(s)
+}
+
+// A refresh token is for the API alone. One in place of an access token is a mistake, and worth more than that.
+const (
+	refreshMark = "nlr_"
+	refreshPart = 32 // bytes after that, without which it is none that was cut off, but a name
+)
+
+// holdsRefresh tells whether a refresh token begins anywhere in s, where no other token is under way, in which its mark may stand by chance.
+func holdsRefresh(s string) bool {
+	for at := 0; ; at += len(refreshMark) {
+		i := strings.Index(s[at:], refreshMark)
+		if i < 0 {
+			return false
+		}
+		at += i
+		rest := s[at+len(refreshMark):]
+		if (at == 0 || !only(s[at-1:at], tokenBytes)) && len(rest) >= refreshPart && only(rest[:refreshPart], base64Bytes) {
+			return true
+		}
+	}
 }
 
 // holdsID tells whether the id of an access key stands anywhere in s.
@@ -98,23 +128,36 @@ func holdsKey(s string, withSecret bool) bool {
 	}
 }
 
-// holdsEncoded is holdsOurs for what somebody may read in base64: of either alphabet, padded or not, with anything in between.
+// holdsEncoded is holdsOurs for what somebody may read in base64: of either alphabet, padded or not, with anything in between, and from
+// wherever they begin to read.
 func holdsEncoded(s string) bool {
 	var space [512]byte
-	text := space[:0]
-	bits, n := uint32(0), 0
+	for from := range 4 {
+		if holdsOurs(string(decodeFrom(from, s, space[:0]))) {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeFrom appends to text what s says from one of its digits on.
+func decodeFrom(digit int, s string, text []byte) []byte {
+	bits, n := uint32(0), -6*digit
 	for i := range len(s) {
 		v := base64Value[s[i]]
 		if v > 63 {
 			continue
 		}
-		bits, n = bits<<6|uint32(v), n+6
+		if n += 6; n <= 0 {
+			continue // before that digit
+		}
+		bits = bits<<6 | uint32(v)
 		if n >= 8 {
 			n -= 8
 			text = append(text, byte(bits>>n))
 		}
 	}
-	return holdsOurs(string(text))
+	return text
 }
 
 // base64Value has what a byte stands for in either alphabet of RFC 4648, and 255 for those that are in neither.

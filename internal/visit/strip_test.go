@@ -15,6 +15,7 @@ func TestStripAuthorization(t *testing.T) {
 	foreign := []string{
 		basic("alice", "pw"), "Bearer " + theirJWT, `Digest username="alice", realm="x"`, "Bearer  two  spaces", "basic YTpi\t", "", "Negotiate YII=",
 		"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu/s3/aws4_request, SignedHeaders=host, Signature=00", "Bearer " + assertion,
+		"Bearer nlr_short", "Bearer x" + refresh, "Bearer e30." + refresh + ".c2ln", "Bearer x.nlr_" + refresh, basic("nlr_user", "pw"), "Basicnlr",
 	}
 	for _, line := range foreign {
 		h := authorization(line)
@@ -31,6 +32,9 @@ func TestStripAuthorization(t *testing.T) {
 		basic("alice", wholeKey), "BASIC " + basic("alice", wholeKey)[6:], strings.TrimRight(basic("bob", wholeKey), "="), basic(wholeKey, "x"),
 		basic("alice", ourJWT), basic(strings.Repeat("long", 400), wholeKey), "Basic\t" + basic("a", wholeKey)[6:], "Bearer " + ourJWT + "x",
 		"Bearer " + tokenBegin + "Bearer " + ourJWT, "Bearer nlk nlk" + wholeKey,
+		" " + basic("alice", wholeKey), "\t" + basic("alice", wholeKey), " Bearer " + wholeKey, " Bearer " + refresh, "Bearer " + refresh, refresh, `Bearer "` + refresh + `"`,
+		"Basic YTpi, " + basic("alice", wholeKey), "Basic YTpi," + basic("a", wholeKey), "Basic YTp," + basic("ab", wholeKey), "Basic YT," + basic("abc", wholeKey),
+		"Basic Y," + basic("abcd", wholeKey), "Bearer abc, bAsIc" + basic("alice", wholeKey)[5:], "Basic YTpi, Bearer " + refresh, "Bearer nlr_nlr_ " + refresh[:40], basic("alice", refresh), basic("nlr_user", refresh),
 	} {
 		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
 			all := append(slices.Clone(foreign), line)
