@@ -5,12 +5,14 @@ package docs_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"os"
 	"path"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pb33f/libopenapi"
@@ -199,6 +201,54 @@ func changes(s sample, value any) iter.Seq2[int, change] {
 	}
 }
 
+// Generators of clients make a type of each component, by its name whatever it is of, of each property, and of what an allOf
+// is made of. What they cannot make well they leave out without a word: where a code goes, or the attempt that goes on after a wrong one.
+func TestOpenAPIMakesWholeClients(t *testing.T) {
+	var document map[string]any
+	if err := json.Unmarshal(docs.OpenAPI(), &document); err != nil {
+		t.Fatal(err)
+	}
+	components := document["components"].(map[string]any)
+	kindOf := map[string]string{}
+	for _, kind := range []string{"schemas", "requestBodies", "responses"} {
+		for name := range components[kind].(map[string]any) {
+			if other := kindOf[name]; other != "" {
+				t.Errorf("%s is the name of one of %s and of one of %s", name, other, kind)
+			}
+			kindOf[name] = kind
+		}
+	}
+	var walk func(at string, v any)
+	walk = func(at string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for i, x := range v {
+				walk(fmt.Sprintf("%s/%d", at, i), x)
+			}
+		case map[string]any:
+			parts, _ := v["allOf"].([]any)
+			for _, part := range parts {
+				ref, _ := part.(map[string]any)["$ref"].(string)
+				of, _ := components["schemas"].(map[string]any)[path.Base(ref)].(map[string]any)
+				if of["allOf"] != nil && of["properties"] != nil {
+					t.Errorf("%s is made of %s, which has properties beside what it is made of itself: some lose those", at, path.Base(ref))
+				}
+			}
+			for name, x := range v {
+				if name == "properties" && !strings.HasSuffix(at, "/if") {
+					for property, schema := range x.(map[string]any) {
+						if s := schema.(map[string]any); (s["const"] != nil || s["enum"] != nil) && s["type"] == nil {
+							t.Errorf("%s/%s has values of no type", at, property)
+						}
+					}
+				}
+				walk(at+"/"+name, x)
+			}
+		}
+	}
+	walk("", document)
+}
+
 // Each type of problem stands in docs/api.md with its status, can be met at some route, and is among all that there are; and no other is.
 func TestOpenAPIProblemsAreThoseOfThePage(t *testing.T) {
 	page, err := os.ReadFile("api.md")
@@ -236,7 +286,7 @@ func TestOpenAPIProblemsAreThoseOfThePage(t *testing.T) {
 		t.Errorf("the routes have\n%q\nand the page has\n%q", got, slices.Sorted(slices.Values(onPage)))
 	}
 	var listed []string
-	for _, kind := range model.Model.Components.Schemas.GetOrZero("Problem").Schema().Properties.GetOrZero("type").Schema().Enum {
+	for _, kind := range model.Model.Components.Schemas.GetOrZero("ProblemMembers").Schema().Properties.GetOrZero("type").Schema().Enum {
 		listed = append(listed, path.Base(kind.Value))
 	}
 	if slices.Sort(all); !slices.Equal(listed, slices.Compact(all)) {
