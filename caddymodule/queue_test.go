@@ -39,7 +39,7 @@ func (s *slowSubscriber) hear(e auth.Event) {
 // hook is a subscriber of Caddy's that hangs until the test lets it go on.
 type hook struct{}
 
-var hooks = newSlowSubscriber()
+var hooks *slowSubscriber
 
 func (hook) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "events.handlers.test_hook", New: func() caddy.Module { return new(hook) }}
@@ -59,6 +59,7 @@ func init() { caddy.RegisterModule(hook{}) }
 
 // What package auth tells of a sign-in returns while a subscriber hangs, and the end of the configuration sees it told.
 func TestSignInDoesNotWaitForSubscribers(t *testing.T) {
+	hooks = newSlowSubscriber()
 	app, err := provision(t, "{\n\tevents {\n\t\ton nightlatch_sign_in test_hook\n\t}\n\tnightlatch {\n\t\tdata_dir "+t.TempDir()+"\n\t}\n}\n")
 	if err != nil {
 		t.Fatal(err)

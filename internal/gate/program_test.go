@@ -149,7 +149,7 @@ func TestWhatIsPresentedAloneCounts(t *testing.T) {
 		"Proxy-Authorization":              {[]string{"Proxy-" + bearer(key.Token)}, "sign in", "pass"},
 		"an access key in a cookie":        {[]string{"Cookie: nightlatch=" + key.Token}, "sign in", "pass"},
 		"a key as a session cookie":        {[]string{cookie(key.Token)}, "sign in", "sign in"},
-		"a key that does not exist":        {[]string{bearer(key.ID[:18] + "0_" + key.Secret)}, "sign in", "sign in"},
+		"a key that does not exist":        {[]string{bearer("nlk0000000000000000_" + key.Secret)}, "sign in", "sign in"},
 		"a key with another secret":        {[]string{bearer(key.ID + "_" + other.Secret)}, "sign in", "sign in"},
 		"a key that is cut off":            {[]string{bearer(key.Token[:62])}, "sign in", "sign in"},
 		"a key twice":                      {[]string{bearer(key.Token), bearer(key.Token)}, "sign in", "sign in"},
