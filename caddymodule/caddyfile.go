@@ -387,13 +387,13 @@ func parseMethods(h httpcaddyfile.Helper, r *Rule) error {
 			h.Prev()
 			break
 		}
-		if _, err := method(h.Val()); err != nil {
+		if err := checkMethod(h.Val()); err != nil {
 			return h.WrapErr(err)
 		}
 		r.Methods = append(r.Methods, h.Val())
 	}
 	if r.Methods == nil {
-		return h.Errf("methods needs one of: %s", methodNames())
+		return h.Errf("methods needs one of: %s", methodNames)
 	}
 	return nil
 }

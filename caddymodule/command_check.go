@@ -353,7 +353,7 @@ func (a *answer) person(who person, second []auth.Method, gets func(*auth.Sessio
 	}
 	for _, m := range second {
 		if other := gets(who.session(now, m)); other != word {
-			a.verdict(who.label()+", with "+methodWord(m)+" as the second factor", other)
+			a.verdict(who.label()+", with "+string(m)+" as the second factor", other)
 		}
 	}
 	a.verdict(who.label(), word)

@@ -195,8 +195,6 @@ func proofs(list []auth.Proof) string {
 
 func methodName(m auth.Method) string {
 	switch m {
-	case auth.Password:
-		return "password"
 	case auth.TOTP:
 		return "authenticator app"
 	case auth.Vouched:

@@ -6,32 +6,28 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 )
 
-// methods are the words for second factors, in the global option and in rules.
-var methods = map[string]auth.Method{"totp": auth.TOTP, "email": auth.Email, "webhook": auth.Webhook}
+const methodNames = "email, totp, webhook"
 
-func methodNames() string { return strings.Join(slices.Sorted(maps.Keys(methods)), ", ") }
-
-func method(word string) (auth.Method, error) {
-	m, ok := methods[word]
-	if !ok {
-		return "", fmt.Errorf("unrecognized method '%s'; allowed: %s", word, methodNames())
+// checkMethod knows the second factors that the global option and rules name.
+func checkMethod(word string) error {
+	switch auth.Method(word) {
+	case auth.TOTP, auth.Email, auth.Webhook:
+		return nil
 	}
-	return m, nil
+	return fmt.Errorf("unrecognized method '%s'; allowed: %s", word, methodNames)
 }
 
 // offers says why a method cannot be used under this configuration.
 func (a *App) offers(word string) error {
 	switch {
-	case methods[word] == auth.Email && a.SMTP == nil:
+	case auth.Method(word) == auth.Email && a.SMTP == nil:
 		return errors.New("method 'email' needs a mail server: add smtp")
-	case methods[word] == auth.Webhook && a.Webhook == nil:
+	case auth.Method(word) == auth.Webhook && a.Webhook == nil:
 		return errors.New("method 'webhook' needs a webhook: add one")
 	}
 	return nil
@@ -40,7 +36,7 @@ func (a *App) offers(word string) error {
 // checkMethods refuses to offer people what cannot work.
 func (a *App) checkMethods() error {
 	for i, word := range a.Methods {
-		if _, err := method(word); err != nil {
+		if err := checkMethod(word); err != nil {
 			return err
 		}
 		if slices.Contains(a.Methods[:i], word) {
@@ -56,7 +52,7 @@ func (a *App) checkMethods() error {
 // enrollable are the methods that people may enroll.
 func (a *App) enrollable() (list []auth.Method) {
 	for _, word := range a.Methods {
-		list = append(list, methods[word])
+		list = append(list, auth.Method(word))
 	}
 	if list != nil {
 		return list

@@ -70,23 +70,11 @@ func levelWord(l auth.Level) string {
 	return l.String()
 }
 
-// methodWords are methods as the Caddyfile says them, those that no rule can name included.
+// methodWords are the methods of proofs, with commas between them.
 func methodWords(proofs []auth.Proof) string {
 	var words []string
 	for _, p := range proofs {
-		words = append(words, methodWord(p.Method))
+		words = append(words, string(p.Method))
 	}
 	return strings.Join(words, ",")
-}
-
-func methodWord(m auth.Method) string {
-	if m == auth.Password {
-		return "password"
-	}
-	for word, known := range methods {
-		if known == m {
-			return word
-		}
-	}
-	return string(m)
 }

@@ -70,7 +70,7 @@ func (r *Rule) check() error {
 		return fmt.Errorf("unrecognized level '%s'; allowed: password, two_factor", r.Level)
 	}
 	for i, m := range r.Methods {
-		if _, err := method(m); err != nil {
+		if err := checkMethod(m); err != nil {
 			return err
 		}
 		if slices.Contains(r.Methods[:i], m) {
@@ -142,7 +142,7 @@ func (r *Rule) need() auth.Requirement {
 		n.Users = append(n.Users, auth.Canonical(u))
 	}
 	for _, m := range r.Methods {
-		n.Methods = append(n.Methods, methods[m])
+		n.Methods = append(n.Methods, auth.Method(m))
 	}
 	return n
 }

@@ -179,7 +179,7 @@ func TestRulesFromJSONAreChecked(t *testing.T) {
 		"skip everything":    {[]*Rule{{Action: "skip"}}, "skip needs a matcher"},
 		"level on skip":      {[]*Rule{{Action: "skip", Level: "password", MatcherSetsRaw: matching(`path ["/x"]`)}}, "matchers only"},
 		"unknown level":      {[]*Rule{{Action: "require", Level: "one_factor"}}, "unrecognized level 'one_factor'"},
-		"password as method": {[]*Rule{{Action: "require", Methods: []string{"pwd"}}}, "unrecognized method 'pwd'"},
+		"password as method": {[]*Rule{{Action: "require", Methods: []string{"password"}}}, "unrecognized method 'password'"},
 		"negative age":       {[]*Rule{{Action: "require", MaxAge: -1}}, "max_age"},
 		"skip by a matcher":  {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path ["/a"]`, `path ["*"]`)}}, "whole site open"},
 		"percent sign":       {[]*Rule{{Action: "skip", MatcherSetsRaw: matching(`path ["/a%2fb"]; method ["GET"]`)}}, "percent sign"},

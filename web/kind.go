@@ -6,7 +6,7 @@ package web
 // kind is what a method is called. A channel that we have no word for goes by the name that the operator gave it.
 func (v *voice) kind(method, channel string) string {
 	switch {
-	case method == "otp":
+	case method == "totp":
 		return v.say(KindApp)
 	case method == "email":
 		return v.say(KindEmail)

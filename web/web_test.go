@@ -40,7 +40,7 @@ var full = []Page{
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[2], &Sent{"webhook", "sms", "••• 67", time.Unix(1e9, 0), false}, ways, true, true, true, false, time.Hour, true, "token"},
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[4], &Sent{"webhook", "chat", "a•••", time.Unix(1e9, 0), true}, ways, true, true, true, false, time.Hour, true, "token"},
 	SecondFactor{example, Form{"token", "problem"}, "alice", true, ways[5], nil, ways, true, true, true, true, month, true, "token"},
-	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "otp", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", nil, "token", kinds, "token"},
+	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "totp", "QUJD+/8=", "ABCD EFGH", "totp/Example:alice?secret=ABCD&issuer=Example", nil, "token", kinds, "token"},
 	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "email", "", "", "", &Sent{"email", "", "a@b", time.Unix(1e9, 0), false}, "token", kinds, "token"},
 	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "webhook", "", "", "", &Sent{"webhook", "voice", "+491", time.Unix(1e9, 0), true}, "token", kinds, "token"},
 	EnableTwoFactor{example, Form{"token", "problem"}, "alice", true, true, "", "", "", "", nil, "", kinds, "token"},
@@ -84,7 +84,7 @@ var full = []Page{
 }
 
 var enrolled = []Factor{
-	{"1", "otp", "", "Phone", "", time.Unix(1e9, 0), time.Unix(1e9, 0)}, {"2", "webhook", "sms", "Work phone", "+4915123456789", time.Unix(1e9, 0), time.Time{}},
+	{"1", "totp", "", "Phone", "", time.Unix(1e9, 0), time.Unix(1e9, 0)}, {"2", "webhook", "sms", "Work phone", "+4915123456789", time.Unix(1e9, 0), time.Time{}},
 	{"3", "email", "", "", "alice@example.test", time.Unix(1e9, 0), time.Time{}},
 }
 
@@ -95,12 +95,12 @@ var appPasswords = []AppPassword{
 }
 
 var ways = []Way{
-	{"otp", "", "", "", "", ""}, {"email", "1", "", "", "a•••@example.test", "token"}, {"webhook", "2", "Work phone", "sms", "••• 67", "token"},
+	{"totp", "", "", "", "", ""}, {"email", "1", "", "", "a•••@example.test", "token"}, {"webhook", "2", "Work phone", "sms", "••• 67", "token"},
 	{"webhook", "3", "", "voice", "••• 68", "token"}, {"webhook", "4", "", "chat", "a•••", "token"}, {"backup_code", "", "", "", "", ""},
 }
 
 var kinds = Kinds{"/_nightlatch/two-factor/choose", "token", []Kind{
-	{"otp", "", false, true, "Phone", "", ""}, {"email", "", false, false, "", "", ""},
+	{"totp", "", false, true, "Phone", "", ""}, {"email", "", false, false, "", "", ""},
 	{"webhook", "sms", true, true, "Phone", "0151", "problem"}, {"webhook", "voice", true, false, "", "", ""}, {"webhook", "chat", false, false, "", "alice", ""},
 }}
 

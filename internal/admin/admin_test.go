@@ -372,7 +372,7 @@ func TestEventsWithoutALimit(t *testing.T) {
 func TestAdoptionOfNobody(t *testing.T) {
 	w := httptest.NewRecorder()
 	handler(open(t)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, admin.Prefix+"adoption", nil))
-	const want = `{"users":0,"enabled_users":0,"with_two_factor":0,"share":0,"methods":{"email":0,"otp":0,"webhook":0},` +
+	const want = `{"users":0,"enabled_users":0,"with_two_factor":0,"share":0,"methods":{"email":0,"totp":0,"webhook":0},` +
 		`"backup_codes":{"none_left":0,"few_left":0},"without_two_factor":[]}`
 	if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusOK || got != want {
 		t.Errorf("got %d %s\nwant %s", w.Code, got, want)

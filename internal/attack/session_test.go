@@ -346,7 +346,7 @@ func TestSessions(t *testing.T) {
 	t.Run("SE3RotationLeavesNoOldTicket", func(t *testing.T) {
 		carol, b := enroll(t, "carol")
 		before := b.session()
-		b.open("/_nightlatch/sudo?level=two_factor&max_age=0&methods=otp")
+		b.open("/_nightlatch/sudo?level=two_factor&max_age=0&methods=totp")
 		// Fresh enough; nothing to prove, so nothing to rotate.
 		if b.session() != before {
 			t.Error("a step-up without a proof made a new ticket")

@@ -99,7 +99,7 @@ func (t *tx) tokens(u *userRecord, r *sessionRecord, refresh string) (Tokens, er
 func AMR(proofs []Proof) []string {
 	names := make([]string, 0, len(proofs)+1)
 	for _, p := range proofs {
-		names = append(names, string(p.Method))
+		names = append(names, p.Method.amr())
 	}
 	if slices.ContainsFunc(proofs, func(p Proof) bool { return p.Method.Second() }) {
 		names = append(names, "mfa")

@@ -18,13 +18,14 @@ package auth
 
 import "time"
 
-// Method is one way of proving who you are; the values are those of RFC 8176 (amr) where it has one.
+// Method is one way of proving who you are, in the one word for it that the Caddyfile, the API, commands and events have. Only what we sign
+// says it in another, see AMR.
 type Method string
 
 const (
-	Password       Method = "pwd"
-	TOTP           Method = "otp"
-	Email          Method = "email"   // a code sent to the account's address; never "otp", so that a rule can tell them apart
+	Password       Method = "password"
+	TOTP           Method = "totp"
+	Email          Method = "email"   // a code sent to the account's address
 	Webhook        Method = "webhook" // a code delivered by whatever the operator has connected
 	BackupCode     Method = "backup_code"
 	Vouched        Method = "vouched"         // a handler in front of us says on each request who it is; stands in for the password
@@ -35,6 +36,28 @@ const (
 
 // First tells whether the method is a first factor: the password, or what stands in for it.
 func (m Method) First() bool { return m == Password || m == Vouched }
+
+// amr is the word of RFC 8176 section 2 for a method, where it has one.
+func (m Method) amr() string {
+	switch m {
+	case Password:
+		return "pwd"
+	case TOTP:
+		return "otp"
+	}
+	return string(m)
+}
+
+// UnmarshalText reads a method of a record. Those that were written before there was one word for all have that of amr.
+func (m *Method) UnmarshalText(text []byte) error {
+	*m = Method(text)
+	for _, known := range [...]Method{Password, TOTP} {
+		if known.amr() == string(text) {
+			*m = known
+		}
+	}
+	return nil
+}
 
 // Second tells whether the method counts as a second factor that a person proves.
 func (m Method) Second() bool {

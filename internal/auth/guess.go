@@ -258,9 +258,10 @@ const newCodesMost, newCodesEvery = 10, 6 * time.Minute
 // passwordKey is where the failures at a name are counted; below it stand those of each network and browser.
 func passwordKey(nameKey string) string { return "guess/pwd/" + nameKey }
 
-func confirmKey(userID string, m Method) string { return "guess/confirm/" + userID + "/" + string(m) }
+// The methods have the words of amr in these keys, as they had at first: under another key the tries so far would be forgotten.
+func confirmKey(userID string, m Method) string { return "guess/confirm/" + userID + "/" + m.amr() }
 
-func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + string(m) }
+func codeKey(userID string, m Method) string { return "guess/code/" + userID + "/" + m.amr() }
 
 var secondMethods = []Method{TOTP, Email, Webhook, BackupCode}
 

@@ -146,7 +146,7 @@ func (w *witness) act(n int) error {
 	case n%3 == 0 && len(w.sessions) > 1:
 		return w.signOut()
 	case n%3 == 1 && len(w.codes) < programtest.PastSteps-2:
-		return w.signIn(b, "otp")
+		return w.signIn(b, "totp")
 	case len(w.person.Paper) > 1: // one is left for the check
 		return w.signIn(b, "backup_code")
 	default:
@@ -183,7 +183,7 @@ func (w *witness) signIn(b *browser, method string) error {
 		return err
 	}
 	var code string
-	if method == "otp" {
+	if method == "totp" {
 		code, err = w.person.Code()
 	} else {
 		code, w.person.Paper = w.person.Paper[0], w.person.Paper[1:]
@@ -197,7 +197,7 @@ func (w *witness) signIn(b *browser, method string) error {
 	if !b.Leads("/") {
 		return b.Unexpected("a code that was not used yet")
 	}
-	if method == "otp" {
+	if method == "totp" {
 		w.codes = append(w.codes, code)
 	} else {
 		w.backups = append(w.backups, code)
@@ -250,7 +250,7 @@ func (w *witness) checkUnenrolled() {
 	case w.doubtful && b.Leads("/_nightlatch/second-factor"):
 		code := ""
 		if code, err = w.person.Code(); err == nil {
-			err = b.TypeCode("otp", code)
+			err = b.TypeCode("totp", code)
 		}
 		if err == nil && !b.Leads("/") {
 			err = b.Unexpected("the app of an enrollment that broke off and is there")
@@ -274,7 +274,7 @@ func (w *witness) checkCodes() error {
 	if err != nil {
 		return err
 	}
-	for method, used := range map[string][]string{"otp": w.codes, "backup_code": w.backups} {
+	for method, used := range map[string][]string{"totp": w.codes, "backup_code": w.backups} {
 		for i, code := range used {
 			if i != 0 && i != len(used)-1 {
 				continue
@@ -287,7 +287,7 @@ func (w *witness) checkCodes() error {
 			}
 		}
 	}
-	method, code := "otp", ""
+	method, code := "totp", ""
 	if len(w.person.Paper) > 0 {
 		method, code = "backup_code", w.person.Paper[0]
 	} else if code, err = w.person.Code(); err != nil {

@@ -123,7 +123,7 @@ func TestReloadsAndRestart(t *testing.T) {
 	}
 	code, err := slow.Code()
 	must(t, err)
-	must(t, carol.TypeCode("otp", code))
+	must(t, carol.TypeCode("totp", code))
 	must(t, carol.Open("/"))
 	if carol.At.Body != `["carol"]` {
 		t.Error(carol.Unexpected("finishing after the restart a sign-in begun before"))

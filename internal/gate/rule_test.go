@@ -67,13 +67,13 @@ func TestAD14Slips(t *testing.T) {
 		{"huge age", []Rule{need(auth.Requirement{Level: auth.LevelTwoFactor, MaxAge: 10000 * time.Hour})}, []string{"10000h0m0s; allowed: 1m to 365d"}},
 		{"a method that is no second factor", []Rule{
 			need(auth.Requirement{Level: auth.LevelTwoFactor, Methods: []auth.Method{auth.TOTP, auth.Password}}),
-		}, []string{"'pwd' is not a second factor"}},
+		}, []string{"'password' is not a second factor"}},
 		{"unknown method", []Rule{
 			need(auth.Requirement{Level: auth.LevelTwoFactor, Methods: []auth.Method{"totpp"}}),
 		}, []string{"'totpp' is not a second factor"}},
 		{"a method twice", []Rule{
 			need(auth.Requirement{Level: auth.LevelTwoFactor, Methods: []auth.Method{auth.TOTP, auth.TOTP}}),
-		}, []string{"method 'otp' is named twice"}},
+		}, []string{"method 'totp' is named twice"}},
 		{"password with methods", []Rule{
 			need(auth.Requirement{Level: auth.LevelPassword, Methods: []auth.Method{auth.TOTP}}),
 		}, []string{"methods are second factors"}},

@@ -41,7 +41,7 @@ func accountForms() map[string]purpose {
 // sane is a form of an account that would be accepted if the session were good enough for it.
 func sane(p *authtest.Person) url.Values {
 	return url.Values{
-		"method": {"otp"}, "name": {"changed"}, "email": {"changed@example.test"}, "current": {p.Password}, "password": {passphrase}, "repeat": {passphrase},
+		"method": {"totp"}, "name": {"changed"}, "email": {"changed@example.test"}, "current": {p.Password}, "password": {passphrase}, "repeat": {passphrase},
 		"id": {"0"}, "code": {p.Code()}, "days": {"90"},
 	}
 }
@@ -285,7 +285,7 @@ func TestMF16ASVS6_5_6WhatWasRemovedIsDead(t *testing.T) {
 	s := newSite(t)
 	b, alice := s.member(t, "alice")
 	const add = "/_nightlatch/two-factor/add"
-	b.get(add).fill(add, "method", "otp", "name", "New phone")
+	b.get(add).fill(add, "method", "totp", "name", "New phone")
 	fresh := b.scan()
 	b.fill("/_nightlatch/two-factor/enable", "code", s.code(fresh)).sees(200, account, "New phone")
 	old := b.factorPage("Authenticator app")
@@ -338,7 +338,7 @@ func TestMF17OT20NoPageGivesSecrets(t *testing.T) {
 	// What a form brings is not repeated either, and a new enrollment shows its own key alone.
 	for path, f := range accountForms() {
 		path = strings.Replace(path, "ID", id, 1)
-		body, right := d.rightForm(f, "", alice.Session, url.Values{"method": {"otp"}, "name": {strings.Repeat("x", 65)}, "current": {alice.Password}})
+		body, right := d.rightForm(f, "", alice.Session, url.Values{"method": {"totp"}, "name": {strings.Repeat("x", 65)}, "current": {alice.Password}})
 		if f != endOthersForm && f != newBackupCodesForm {
 			check("POST "+path, d.ask("POST", "/_nightlatch/"+path, body, right))
 		}
@@ -396,13 +396,13 @@ func TestOT18PendingEnrollmentIsNothing(t *testing.T) {
 	s := newSite(t)
 	b, alice := s.member(t, "alice")
 	const add, enable = "/_nightlatch/two-factor/add", "/_nightlatch/two-factor/enable"
-	b.get(add).fill(add, "method", "otp").sees(200, enable)
+	b.get(add).fill(add, "method", "totp").sees(200, enable)
 	first := b.scan()
 	c := s.browser(t).signIn(alice, "/app").sees(200, "/_nightlatch/second-factor")
 	c.fill("/_nightlatch/second-factor", "code", s.code(first)).sees(403, "/_nightlatch/second-factor", "This code is not right")
 	c.fill("/_nightlatch/second-factor", "code", alice.Code()).sees(200, "/app")
 
-	b.get(add).fill(add, "method", "otp").sees(200, enable)
+	b.get(add).fill(add, "method", "totp").sees(200, enable)
 	second := b.scan()
 	if string(second) == string(first) {
 		t.Error("the second enrollment has the key of the first")
@@ -422,7 +422,7 @@ func TestOT19NoKeyFromTheForm(t *testing.T) {
 	d := newDesk(t)
 	alice, mallory := d.Enroll(t, auth.NewUser{Name: "alice"}), d.Enroll(t, auth.NewUser{Name: "mallory"})
 	seed := base32.StdEncoding.EncodeToString(mallory.Secret)
-	body, right := d.rightForm(addFactorForm, "", alice.Session, url.Values{"method": {"otp"}, "secret": {seed}, "key": {seed}, "confirmed": {"true"}})
+	body, right := d.rightForm(addFactorForm, "", alice.Session, url.Values{"method": {"totp"}, "secret": {seed}, "key": {seed}, "confirmed": {"true"}})
 	w := d.ask("POST", "/_nightlatch/two-factor/add", body, right)
 	attempt := cookieOf(t, w, visit.Attempt)
 	v, err := d.Attempt(t.Context(), attempt)

@@ -118,7 +118,7 @@ func TestStoryAnotherAuthenticatorAndMail(t *testing.T) {
 	s.WithMail()
 	b, alice := s.member(t, "alice")
 	const add = "/_nightlatch/two-factor/add"
-	b.get(add).fill(add, "method", "otp", "name", "Tablet").sees(200, "/_nightlatch/two-factor/enable")
+	b.get(add).fill(add, "method", "totp", "name", "Tablet").sees(200, "/_nightlatch/two-factor/enable")
 	tablet := b.scan()
 	b.fill("/_nightlatch/two-factor/enable", "code", s.code(tablet)).sees(200, account, "Tablet", "Authenticator app")
 	b.get(add).fill(add, "method", "email").sees(200, "/_nightlatch/two-factor/enable", "alice@example.test")

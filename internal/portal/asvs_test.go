@@ -424,7 +424,7 @@ func TestASVS7_4_3OtherSessionsAfterAChange(t *testing.T) {
 			b.get("/_nightlatch/password").fill("/_nightlatch/password", "current", alice.Password, "password", passphrase, "repeat", passphrase).sees(200, account)
 		},
 		"a factor that is removed": func(s *site, b *browser, _ *authtest.Person) {
-			b.get("/_nightlatch/two-factor/add").fill("/_nightlatch/two-factor/add", "method", "otp", "name", "Tablet")
+			b.get("/_nightlatch/two-factor/add").fill("/_nightlatch/two-factor/add", "method", "totp", "name", "Tablet")
 			b.fill("/_nightlatch/two-factor/enable", "code", s.code(b.scan())).sees(200, account)
 			tablet := b.factorPage("Tablet")
 			b.get(tablet).fill(tablet+"/remove").sees(200, account)
@@ -433,7 +433,7 @@ func TestASVS7_4_3OtherSessionsAfterAChange(t *testing.T) {
 			b.get("/_nightlatch/two-factor/disable").fill("/_nightlatch/two-factor/disable").prove(alice).sees(200, account)
 		},
 		"a factor that is added, and the button": func(s *site, b *browser, _ *authtest.Person) {
-			b.get("/_nightlatch/two-factor/add").fill("/_nightlatch/two-factor/add", "method", "otp", "name", "Tablet")
+			b.get("/_nightlatch/two-factor/add").fill("/_nightlatch/two-factor/add", "method", "totp", "name", "Tablet")
 			b.fill("/_nightlatch/two-factor/enable", "code", s.code(b.scan())).sees(200, account, "/_nightlatch/sessions")
 			b.get("/_nightlatch/sessions").fill("/_nightlatch/sessions/end-others").sees(200, "/_nightlatch/sessions")
 		},

@@ -453,7 +453,7 @@ func TestOR1OR2RefusedAddressIsNeitherUsedNorRepeated(t *testing.T) {
 			t.Fatal(err)
 		}
 		startOver, started := d.rightForm(startOverForm, stored.Attempt, "", nil)
-		code, coded := d.rightForm(secondFactorForm, stored.Attempt, "", url.Values{"method": {"otp"}, "code": {alice.Code()}})
+		code, coded := d.rightForm(secondFactorForm, stored.Attempt, "", url.Values{"method": {"totp"}, "code": {alice.Code()}})
 
 		for _, c := range []struct {
 			place, want string
@@ -825,7 +825,7 @@ func TestFailuresAreNotSignedOut(t *testing.T) {
 	d.Store.FailUpdates(broken)
 	body, right := d.rightForm(signOutForm, pending, alice.Session, nil)
 	check("sign-out", d.ask("POST", "/_nightlatch/sign-out", body, right))
-	body, right = d.rightForm(secondFactorForm, pending, "", url.Values{"method": {"otp"}, "code": {alice.Code()}})
+	body, right = d.rightForm(secondFactorForm, pending, "", url.Values{"method": {"totp"}, "code": {alice.Code()}})
 	check("second-factor", d.ask("POST", "/_nightlatch/second-factor", body, right))
 	d.Store.FailUpdates(nil)
 
@@ -904,10 +904,10 @@ func FuzzRequest(f *testing.F) {
 	attempt := alice.EnterPassword(f).Attempt
 	f.Add("GET", "/_nightlatch/sign-in?return_to=/", "", "", "text/html")
 	f.Add("POST", "/_nightlatch/sign-in", "name=a&password=b&token=c", "__Host-nightlatch-attempt="+attempt, "application/x-www-form-urlencoded")
-	f.Add("POST", "/_nightlatch/second-factor", "code=000000&method=otp&token="+d.FormToken(attempt, "second-factor"), "__Host-nightlatch-attempt="+attempt, "application/x-www-form-urlencoded")
+	f.Add("POST", "/_nightlatch/second-factor", "code=000000&method=totp&token="+d.FormToken(attempt, "second-factor"), "__Host-nightlatch-attempt="+attempt, "application/x-www-form-urlencoded")
 	f.Add("GET", "/_nightlatch/account", "", "__Host-nightlatch="+strings.Repeat("A", 200), "")
 	f.Add("POST", "/_nightlatch/setup/x", "%zz", "__Host-nightlatch-attempt=x; __Host-nightlatch-attempt=y", "multipart/form-data")
-	f.Add("HEAD", "/_nightlatch/sudo?level=two_factor&max_age=9&methods=otp", "", "=", "")
+	f.Add("HEAD", "/_nightlatch/sudo?level=two_factor&max_age=9&methods=totp", "", "=", "")
 	f.Add("CONNECT", "/_nightlatch/static/x", "", ";;;", "a/b; c")
 	f.Fuzz(func(t *testing.T, method, target, body, cookie, contentType string) {
 		u, err := url.ParseRequestURI(target)

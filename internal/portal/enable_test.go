@@ -69,7 +69,7 @@ func TestASVS6_6_1StoryEnrollTelephone(t *testing.T) {
 	if u, err := s.User(t.Context(), "bob"); err != nil || len(u.Factors) != 0 {
 		t.Errorf("before the code: factors %v, %v", u.Factors, err)
 	}
-	b.choose("otp", "", "name", "Phone").sees(200, enablePath, "Scan this code")
+	b.choose("totp", "", "name", "Phone").sees(200, enablePath, "Scan this code")
 	b.choose("webhook", "chat", "destination", "bob#1", "name", strings.Repeat("x", 65)).sees(422, choosePath, `value="bob#1"`, "64")
 	voice := b.form(choosePath, "channel", "sms")
 	voice.Set("channel", "voice")

@@ -119,7 +119,7 @@ func TestStoryAnotherWay(t *testing.T) {
 		t.Errorf("the code went to %q by %q", m.To, m.Channel)
 	}
 	b.get(secondFactorPath).sees(200, secondFactorPath, "We sent a code by text message") // the one that is waited for
-	b.get(secondFactorPath+"?method=otp").sees(200, secondFactorPath, "Open your authenticator app", "Send a code by text message")
+	b.get(secondFactorPath+"?method=totp").sees(200, secondFactorPath, "Open your authenticator app", "Send a code by text message")
 	b.get(secondFactorPath).fill(secondFactorPath, "code", m.Code).sees(200, "/app")
 }
 
@@ -339,7 +339,7 @@ func TestOT11AddressFromTheRequestIsIgnored(t *testing.T) {
 		}
 	}
 	// Nor does a way of somebody else, or none.
-	for _, way := range [][2]string{{"email", ""}, {"email", v.Ways[0].Factor}, {"webhook", v.Ways[1].Factor}, {"webhook", "mallory"}, {"otp", ""}, {"backup_code", ""}, {"", ""}} {
+	for _, way := range [][2]string{{"email", ""}, {"email", v.Ways[0].Factor}, {"webhook", v.Ways[1].Factor}, {"webhook", "mallory"}, {"totp", ""}, {"backup_code", ""}, {"", ""}} {
 		d.Clock.Move(time.Minute)
 		body, right := d.rightForm(sendSecondFactorForm, attempt, "", with("method", way[0], "factor", way[1]))
 		if w := d.ask("POST", sendPath, body, right); w.Code != 403 || !strings.Contains(w.Body.String(), "This way cannot be used here") {
@@ -455,7 +455,7 @@ func TestMF7NoOtherMethodCounts(t *testing.T) {
 		form.Set("code", alice.Code())
 		b.send("POST", secondFactorPath, form).sees(403, secondFactorPath, "This way cannot be used here", "Open your authenticator app")
 	}
-	for _, m := range []string{"pwd", "trusted_browser", "", "EMAIL"} {
+	for _, m := range []string{"password", "trusted_browser", "", "EMAIL"} {
 		form := b.get(secondFactorPath).form(secondFactorPath)
 		form.Set("method", m)
 		form.Set("code", alice.Code())
@@ -466,7 +466,7 @@ func TestMF7NoOtherMethodCounts(t *testing.T) {
 	alice.Add(t, auth.NewFactor{Method: auth.Email})
 	b = s.browser(t).signIn(alice, "/app").get(secondFactorPath)
 	b.press(sendPath, "method", "email").fill(secondFactorPath, "code", s.Await(t, auth.MessageCode).Code).sees(200, "/app")
-	b.get("/_nightlatch/sudo?level=two_factor&methods=otp&return_to=/admin").sees(200, secondFactorPath, "Open your authenticator app").lacks("e-mail")
+	b.get("/_nightlatch/sudo?level=two_factor&methods=totp&return_to=/admin").sees(200, secondFactorPath, "Open your authenticator app").lacks("e-mail")
 	form := b.form(secondFactorPath)
 	form.Set("method", "email")
 	form.Set("code", "123456")

@@ -263,7 +263,7 @@ func TestStoryStepUp(t *testing.T) {
 	alice := s.Enroll(t, auth.NewUser{Name: "alice"})
 	b := s.browser(t).signIn(alice, "/app").fill("/_nightlatch/second-factor", "code", alice.Code()).sees(200, "/app")
 	before := b.cookie(visit.Session)
-	const address = "/_nightlatch/sudo?return_to=%2Fadmin&level=two_factor&max_age=600&methods=otp"
+	const address = "/_nightlatch/sudo?return_to=%2Fadmin&level=two_factor&max_age=600&methods=totp"
 	b.get(address).sees(200, "/admin") // fresh enough already
 
 	s.Clock.Move(20 * time.Minute)
@@ -277,8 +277,8 @@ func TestStoryStepUp(t *testing.T) {
 
 	for _, bad := range []string{
 		"level=none", "level=", "return_to=%2F", "level=two_factor&max_age=-1", "level=two_factor&max_age=99999999999999999999",
-		"level=two_factor&methods=pwd", "level=two_factor&methods=sms", "level=two_factor&methods=,", "level=two_factor&level=password",
-		"level=two_factor&methods=" + strings.Repeat("otp,", 20) + "otp",
+		"level=two_factor&methods=password", "level=two_factor&methods=sms", "level=two_factor&methods=,", "level=two_factor&level=password",
+		"level=two_factor&methods=" + strings.Repeat("totp,", 20) + "totp",
 	} {
 		b.get("/_nightlatch/sudo?"+bad).sees(400, "/_nightlatch/sudo")
 	}

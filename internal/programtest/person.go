@@ -146,7 +146,7 @@ func (b *Browser) SignIn(p *Person) error {
 	if err != nil {
 		return err
 	}
-	if err := b.TypeCode("otp", code); err != nil {
+	if err := b.TypeCode("totp", code); err != nil {
 		return err
 	}
 	return b.Led("/")

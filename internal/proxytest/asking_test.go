@@ -31,7 +31,7 @@ func story(t testing.TB, f *front) {
 	step(b.Led("/_nightlatch/second-factor"))
 	code, err := f.alice.Code()
 	step(err)
-	step(b.TypeCode("otp", code))
+	step(b.TypeCode("totp", code))
 	step(b.Led("/reports?year=2026"))
 
 	b.Cookies.Set("app", "1")
