@@ -48,9 +48,10 @@ var wellKnown = []string{
 	"x-amzn-mtls-clientcert", "x-amzn-mtls-clientcert-*",
 
 	// No identities, but of no use and harm behind a gateway: the first becomes HTTP_PROXY in a CGI program (httpoxy, CVE-2016-5385),
-	// the second belongs to an upgrade to h2c, which tameConnection refuses. From the other two IIS, Zend and older Symfony, Laravel and
-	// Drupal take the path in place of the one in the request line (CVE-2018-14773), which is the one that the rules have judged.
-	"proxy", "http2-settings", "x-original-url", "x-rewrite-url",
+	// the second belongs to an upgrade to h2c, which tameConnection refuses. From the next two IIS, Zend and older Symfony, Laravel and
+	// Drupal take the path in place of the one in the request line (CVE-2018-14773), which is the one that the rules have judged. By the
+	// last one calibre-web and what else has the old middleware of Flask cut off the beginning of that path: /public/admin would be /admin.
+	"proxy", "http2-settings", "x-original-url", "x-rewrite-url", "x-script-name",
 }
 
 // maxName is the longest header name of ours, in bytes. A client's name is folded to at most two bytes more: enough to be told from it.

@@ -17,7 +17,7 @@ import (
 var claims = []string{
 	"remote-user", "remote-name", "remote-email", "remote-groups", "x-remote-user", "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups",
 	"x-forwarded-preferred-username", "x-auth-request-user", "x-auth-request-email", "x-webauth-user", "x-webauth-email", "x-webauth-name",
-	"x-webauth-role", "x-authentik-username", "ssl-client-s-dn", "x-goog-authenticated-user-email", "x-original-url", "x-rewrite-url",
+	"x-webauth-role", "x-authentik-username", "ssl-client-s-dn", "x-goog-authenticated-user-email", "x-original-url", "x-rewrite-url", "x-script-name",
 }
 
 // told is what an application is told of who somebody is: the lines of its request whose names are a claim to CGI and its heirs, which
