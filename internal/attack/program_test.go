@@ -221,6 +221,19 @@ func TestProgramsAtTheGate(t *testing.T) {
 		}
 	})
 
+	// PC-18: by some headers an application takes another path than the one that the rules have judged.
+	t.Run("PC18NoHeaderMovesThePath", func(t *testing.T) {
+		for _, line := range []string{"X-Script-Name: /public", "x-script-name: /public", "X_Script_Name: /public", "X~Script~Name: /public", "X-Original-URL: /admin", "X-Rewrite-URL: /admin"} {
+			name, _, _ := strings.Cut(line, ":")
+			for target, lines := range map[string][]string{"/public/admin": {line}, "/x": {line, bearer}} {
+				got := reached(o.app, func() { o.ask(t, target, lines...) })
+				if len(got) != 1 || len(got[0].Values(name)) > 0 {
+					t.Errorf("%s with %s: the application got %+v, want one request without it", target, line, got)
+				}
+			}
+		}
+	})
+
 	t.Run("WhatIsPresentedAloneCounts", func(t *testing.T) {
 		for _, bad := range [][]string{{"Authorization: Bearer " + key.token()[:62]}, {basicLine("bob", key.token())}, {bearer, bearer}, {pair[0], pair[1] + "x"}} {
 			for _, target := range []string{"/x", "/fresh"} {

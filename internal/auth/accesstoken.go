@@ -147,8 +147,9 @@ func (s *Service) accessToken(ctx context.Context, a Asker, token string) (*Sess
 	if !ok {
 		return nil, errNotSignedIn
 	}
+	home := a.Home // alone, or a would be on the heap for those in memory too
 	return s.read(ctx, a, key, said.Session, now, func(x *Session, r *sessionRecord) bool {
-		x.place, x.sum, x.Proofs, x.Program, x.until, x.home = r.Place, r.Secret, r.Proofs, true, time.Unix(said.Expires, 0), a.Home
+		x.place, x.sum, x.Proofs, x.Program, x.until, x.home = r.Place, r.Secret, r.Proofs, true, time.Unix(said.Expires, 0), home
 		return said.opens(r)
 	})
 }

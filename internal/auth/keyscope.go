@@ -166,7 +166,7 @@ func (k *AccessKeyInfo) covers(a *Asker) error {
 		return errKeyHost
 	case !k.coversMethod(a.Method):
 		return errKeyMethod
-	case !k.coversPath(a):
+	case !k.coversPaths(a):
 		return errKeyPath
 	case !k.coversNetwork(a.Address):
 		return errKeyNetwork
@@ -194,17 +194,16 @@ func (k *AccessKeyInfo) coversMethod(method string) bool {
 	return len(k.Methods) == 0 || slices.Contains(k.Methods, method) || method == "HEAD" && slices.Contains(k.Methods, "GET")
 }
 
-// coversPath goes by whole segments: /api is not the beginning of /apix. A path that the application may read otherwise is no path that
-// anything was said of (PA-1).
-func (k *AccessKeyInfo) coversPath(a *Asker) bool {
-	if len(k.Paths) == 0 {
-		return true
-	}
-	if a.Ambiguous {
-		return false
-	}
+// coversPaths tells whether a key is for what a request is about, and for where it copies or moves that. A path that the application may read
+// otherwise is no path that anything was said of (PA-1).
+func (k *AccessKeyInfo) coversPaths(a *Asker) bool {
+	return len(k.Paths) == 0 || !a.Ambiguous && k.coversPath(a.Path) && (a.Destination == "" || k.coversPath(a.Destination))
+}
+
+// coversPath goes by whole segments: /api is not the beginning of /apix.
+func (k *AccessKeyInfo) coversPath(path string) bool {
 	for _, p := range k.Paths {
-		if rest, begins := strings.CutPrefix(a.Path, p); begins && (rest == "" || rest[0] == '/' || p == "/") {
+		if rest, begins := strings.CutPrefix(path, p); begins && (rest == "" || rest[0] == '/' || p == "/") {
 			return true
 		}
 	}

@@ -169,8 +169,9 @@ type Asker struct {
 
 	// Of the request, for what is good for some requests only.
 	Method, Path string // the path decoded
+	Destination  string // the path to which a request of WebDAV copies or moves, decoded; empty: none
 	Address      netip.Addr
-	Ambiguous    bool // the application may read the path otherwise
+	Ambiguous    bool // the application may read one of the paths otherwise
 
 	// Basic says that the token came as a password, beside the name of User.
 	Basic bool

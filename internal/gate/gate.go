@@ -303,6 +303,11 @@ func (g *Gate) program(r *http.Request, v visit.Visit, ambiguous bool, c visit.C
 	if v.URL != nil {
 		a.Path = v.URL.Path
 	}
+	if to := r.Header["Destination"]; len(to) > 0 {
+		var plain bool
+		a.Destination, plain = destination(to)
+		a.Ambiguous = a.Ambiguous || !plain
+	}
 	return g.bearer(r.Context(), a, c.Token)
 }
 

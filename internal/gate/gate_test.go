@@ -443,8 +443,12 @@ func TestTooEarly(t *testing.T) {
 		{"POST", &tls.ConnectionState{HandshakeComplete: true}, "full", "pass"},
 		{"POST", nil, "full", "pass"},
 		{"POST", &tls.ConnectionState{}, "", "sign in"},
+		{"GET?_method=DELETE", &tls.ConnectionState{}, "full", "too-early"},
+		{"GET?_method=DELETE", &tls.ConnectionState{HandshakeComplete: true}, "full", "pass"},
+		{"GET?a=b", &tls.ConnectionState{}, "full", "pass"},
 	} {
-		r, v := ask(t, tt.method+" /x", cookie(tt.who))
+		method, query, _ := strings.Cut(tt.method, "?")
+		r, v := ask(t, method+" /x?"+query, cookie(tt.who))
 		r.TLS = tt.tls
 		if got := verdict(g.Check(r, v)); got != tt.want {
 			t.Errorf("%s, %+v, %q: got %s, want %s", tt.method, tt.tls, tt.who, got, tt.want)

@@ -30,6 +30,19 @@ func ambiguous(u *url.URL) bool {
 		ambiguousPath(u.Path) || hidesDelimiter(u.RawPath)
 }
 
+// destination is the path to which a request of WebDAV copies or moves something: an address, or its path (RFC 4918 section 10.3). plain tells
+// whether everybody reads the same there. At which host it is does not matter, since no application moves anything to another one.
+func destination(lines []string) (path string, plain bool) {
+	if len(lines) != 1 {
+		return "", false
+	}
+	u, err := url.Parse(lines[0])
+	if err != nil || ambiguous(u) {
+		return "", false
+	}
+	return u.Path, true
+}
+
 // class is what a byte of a decoded path means to somebody, somewhere.
 type class uint8
 

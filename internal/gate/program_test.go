@@ -214,11 +214,39 @@ func TestScopeOfKeys(t *testing.T) {
 		}
 	}
 	// PC-20: a key for some methods is for none that an application may put in the place of them; one for all is.
-	for _, name := range []string{"X-HTTP-Method-Override", "x-http-method", "X-Method-Override"} {
-		for line, want := range map[string]string{methods: "sign in", of(auth.NewAccessKey{}): "pass"} {
-			if got := checkWith(t, g, "GET /", line, name+": GET"); got != want {
-				t.Errorf("%s: got %s, want %s", name, got, want)
+	overriding := map[string][]string{"GET /x": {"X-HTTP-Method-Override: GET", "x-http-method: GET", "X-Method-Override: GET", "X-HTTP-Method-Override: ", "X~HTTP-Method~Override: GET"}}
+	for _, query := range []string{"_method=GET", "a=b&_method=DELETE", "a=b;_method=DELETE", "%5Fmethod=PUT", "_%6dethod", ".method=PUT", "+method=PUT", "%20_METHOD=PUT", "%zz=1&m"} {
+		overriding["GET /x?"+query] = []string{"X-Y: z"}
+	}
+	for target, lines := range overriding {
+		for _, more := range lines {
+			for line, want := range map[string]string{methods: "sign in", of(auth.NewAccessKey{}): "pass"} {
+				if got := checkWith(t, g, target, line, more); got != want {
+					t.Errorf("%s with %s: got %s, want %s", target, more, got, want)
+				}
 			}
+		}
+	}
+	for _, target := range []string{"GET /x?method=PUT", "GET /x?my_method=PUT", "GET /x?_methods=PUT", "GET /x?a=_method=PUT", "GET /x?a=%zz", "GET /_method?m"} {
+		if got := checkWith(t, g, target, methods, "X-HTTP-Methods: PUT", "X-Method: PUT"); got != "pass" {
+			t.Errorf("%s: got %s, want pass", target, got)
+		}
+	}
+	// PC-18: a key for some paths copies and moves nothing to another one (RFC 4918 section 9.8).
+	for _, c := range []struct{ to, want string }{
+		{"Destination: https://app.example.test/api/y", "pass"}, {"Destination: /api/y", "pass"}, {"destination: https://app.example.test/api", "pass"},
+		{"Destination: https://app.example.test/admin", "sign in"}, {"Destination: /apix", "sign in"}, {"Destination: //app.example.test/admin", "sign in"},
+		{"Destination: https://app.example.test/api/../admin", "sign in"}, {"Destination: /api/%2e%2e/admin", "sign in"}, {"Destination: /api%2f..%2fadmin", "sign in"},
+		{"Destination: /api//x", "sign in"}, {"Destination: /api;/../x", "sign in"}, {"Destination: https://app.example.test", "sign in"}, {"Destination: ", "sign in"},
+		{"Destination: api/y", "sign in"}, {"Destination: https:/api/y#/admin", "sign in"}, {"Destination: %zz", "sign in"},
+		{"Destination: /api/y\r\nDestination: /admin", "sign in"},
+	} {
+		lines := strings.Split(c.to, "\r\n")
+		if got := checkWith(t, g, "MOVE /api/x", append(lines, paths)...); got != c.want {
+			t.Errorf("moving, %s: got %s, want %s", c.to, got, c.want)
+		}
+		if got := checkWith(t, g, "MOVE /api/x", append(lines, of(auth.NewAccessKey{}))...); got != "pass" {
+			t.Errorf("moving with a key for all paths, %s: got %s, want pass", c.to, got)
 		}
 	}
 	// A rewrite of the site changes what the rules see, and not what the key is for.

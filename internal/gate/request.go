@@ -5,6 +5,7 @@ package gate
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/nightlatch/nightlatch/internal/visit"
@@ -40,16 +41,65 @@ func extendedConnect(r *http.Request) bool {
 }
 
 // methodHeaders ask an application to take a request for one of another method, and many do: Rails, Laravel, Spring and ASP.NET among them.
-var methodHeaders = [...]string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+// These are the letters of their names: CGI and its heirs make one variable of many spellings.
+var methodHeaders = [...]string{"xhttpmethodoverride", "xhttpmethod", "xmethodoverride"}
+
+// overridden tells whether an application may take a request for one of another method, as far as that stands in its head.
+func overridden(r *http.Request) bool {
+	for name := range r.Header {
+		for _, letters := range methodHeaders {
+			if hasLetters(name, letters) {
+				return true
+			}
+		}
+	}
+	return methodInQuery(r.URL)
+}
+
+// hasLetters tells whether a name has these letters, in any case and with anything in between.
+func hasLetters(name, letters string) bool {
+	if len(name) < len(letters) {
+		return false
+	}
+	n := 0
+	for i := range len(name) {
+		c := name[i] | 0x20
+		switch {
+		case (c < 'a' || c > 'z') && (name[i] < '0' || name[i] > '9'):
+		case n == len(letters) || c != letters[n]:
+			return false
+		default:
+			n++
+		}
+	}
+	return n == len(letters)
+}
+
+// methodInQuery finds _method, which WordPress takes for the method of any request, and others for that of a form. PHP writes that name for
+// others too, such as .method, and what cannot be decoded is read by everybody in a way of their own.
+func methodInQuery(u *url.URL) bool {
+	if u == nil || !strings.ContainsAny(u.RawQuery, "%mM") {
+		return false
+	}
+	for parameter := range strings.FieldsFuncSeq(u.RawQuery, func(c rune) bool { return c == '&' || c == ';' }) {
+		name, _, _ := strings.Cut(parameter, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return true
+		}
+		if word := strings.TrimLeft(name, "_. ["); len(word) < len(name) && strings.EqualFold(word, "method") {
+			return true
+		}
+	}
+	return false
+}
 
 // methodOf is by which method a request may be taken. It is empty where nobody can tell.
 func methodOf(r *http.Request) string {
-	for _, name := range methodHeaders {
-		if len(r.Header[name]) > 0 {
-			return ""
-		}
-	}
-	if extendedConnect(r) {
+	switch {
+	case overridden(r):
+		return ""
+	case extendedConnect(r):
 		return http.MethodGet // what a WebSocket begins with elsewhere
 	}
 	return r.Method
@@ -64,7 +114,8 @@ func upgrades(r *http.Request) bool {
 // early tells whether a request that may change something came as TLS early data (RFC 8470). The answer 425 makes the browser repeat it
 // when the handshake is done.
 func early(r *http.Request) bool {
-	return visit.Early(r) && r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	return visit.Early(r) && (!safe || overridden(r))
 }
 
 // fromForeignPage tells whether a page of another origin sent the request (WB-8; ASVS 5.0 requirement 4.4.2). Browsers open a WebSocket

@@ -69,6 +69,7 @@ type house struct {
 	alice   *programtest.Person
 	bob     *programtest.Person
 	key     accessKey // of alice
+	narrow  accessKey // of alice, for GET of what begins with /reports
 }
 
 // build starts Nightlatch with the configuration of a page, and more lines in the block of the sites.
@@ -87,7 +88,7 @@ func build(t *testing.T, pageName, lines string) *house {
 	h.door = count(t, h.gate)
 	h.cert = certificate(t, filepath.Join(h.program.Dir, "site.pem"))
 	h.alice, h.bob = h.add(t, "alice"), h.add(t, "bob")
-	h.key = h.newKey(t, "alice")
+	h.key, h.narrow = h.newKey(t, ""), h.newKey(t, `, "methods": ["GET"], "paths": ["/reports"]`)
 	return h
 }
 

@@ -22,10 +22,10 @@ type accessKey struct {
 	ID, Secret, Token string
 }
 
-// newKey makes an app password of a person, for the site of the pages.
-func (h *house) newKey(t *testing.T, user string) (k accessKey) {
+// newKey makes an app password of alice, for the site of the pages. scope are more members of what is asked for.
+func (h *house) newKey(t *testing.T, scope string) (k accessKey) {
 	t.Helper()
-	body := fmt.Sprintf(`{"name": "a program", "user": %q, "hosts": [%q]}`, user, appHost)
+	body := fmt.Sprintf(`{"name": "a program", "user": "alice", "hosts": [%q]%s}`, appHost, scope)
 	if err := json.Unmarshal([]byte(h.program.Operate(t, "POST", "/nightlatch/tokens", body)), &k); err != nil || k.Token == "" {
 		t.Fatalf("making a key: %+v, %v", k, err)
 	}
@@ -89,6 +89,9 @@ func programs(t testing.TB, f *front) {
 	}
 }
 
+// widening are headers by which an application may do something else than the method and the path say (PC-18, PC-20).
+var widening = []string{"X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE", "Destination: /admin"}
+
 // Whoever presents something bad is nobody, and is told so as a program.
 func programsRefused(t testing.TB, f *front) {
 	good := f.key.presented("alice")
@@ -112,6 +115,11 @@ func programsRefused(t testing.TB, f *front) {
 	r := f.kept(t, "a group that alice is not in", func() wiretest.Response { return f.get(t, "/admin", token) })
 	if r.Status != 403 {
 		t.Errorf("a group that alice is not in: got %d, want 403", r.Status)
+	}
+	narrow := "Authorization: Bearer " + f.narrow.Token
+	f.passed(t, "a narrow key", "/reports/1", func() wiretest.Response { return f.get(t, "/reports/1", narrow) })
+	for _, line := range widening {
+		f.kept(t, "a narrow key with "+line, func() wiretest.Response { return f.get(t, "/reports/1", narrow, line) })
 	}
 	// What asks for a password before it sends one hears that it may.
 	r = f.kept(t, "git", func() wiretest.Response {

@@ -196,6 +196,13 @@ func TestWireShapes(t *testing.T) {
 					t.Errorf("the application's own: the answer has Authorization: %q, want %q", got, own)
 				}
 			}
+			narrow := "Authorization: Bearer " + h.narrow.Token
+			wantAllowed(t, send(t, s.ask(visit{"GET", "/reports/1", []string{narrow, "Destination: /reports/2"}})), "alice", "A. B. alice", "")
+			for _, line := range widening {
+				if r := send(t, s.ask(visit{"GET", "/reports/1", []string{narrow, line}})); r.Status != 401 {
+					t.Errorf("a narrow key with %s: got %d, want 401", line, r.Status)
+				}
+			}
 			r = send(t, s.ask(visit{"GET", "/reports", []string{"Accept: text/html", keys["a token"][0] + "x"}}))
 			if challenge := strings.Join(r.Values("WWW-Authenticate"), ", "); r.Status != 401 || !strings.Contains(challenge, `error="invalid_token"`) {
 				t.Errorf("a bad key: got %d, %q", r.Status, challenge)
