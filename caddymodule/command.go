@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,8 +38,9 @@ func init() {
 
 const commandHelp = `
 Adds, shows and removes the people who may sign in, ends their sessions, makes
-and revokes tokens for programs, lists what has happened to their accounts,
-tries the mail server out, and says what the rules of a configuration do.
+and revokes service tokens and app passwords for programs, lists what has
+happened to their accounts, tries the mail server out, and says what the rules
+of a configuration do.
 
 The commands talk to the running server through Caddy's admin endpoint, at the
 address that --address names or that the configuration has (--config, or the
@@ -124,6 +126,34 @@ func (t *target) onStore(create bool, do action) func(*cobra.Command, []string) 
 		}
 		return finish(cmd, err)
 	}
+}
+
+// lists makes cmd a command that lists what there is, of everybody or of the one whom --user names: of is what --user says of that.
+func lists[T any](t *target, cmd *cobra.Command, of string, ask func(c admin.Client, ctx context.Context, user string) ([]T, error), show func(p *printer, list []T)) *cobra.Command {
+	var user string
+	var asJSON bool
+	cmd.Args = arguments()
+	cmd.Flags().StringVar(&user, "user", "", of)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
+	list := t.on(func(cmd *cobra.Command, _ []string, c admin.Client) error {
+		found, err := ask(c, cmd.Context(), user)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), found)
+		}
+		p := printer{w: cmd.OutOrStdout()}
+		show(&p, found)
+		return p.err
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("user") && user == "" {
+			return finish(cmd, usagef("--user is empty")) // a script has lost the name, and means no list of everybody
+		}
+		return list(cmd, args)
+	}
+	return cmd
 }
 
 // finish says what went wrong, on one line, and chooses the exit code. Caddy's own way would wrap the sentence in a log line.

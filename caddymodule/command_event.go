@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,9 +21,7 @@ func eventCommand(t *target) *cobra.Command {
 }
 
 func eventList(t *target) *cobra.Command {
-	var user string
 	var limit int
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Lists the newest events, the newest last",
@@ -30,30 +29,12 @@ func eventList(t *target) *cobra.Command {
 Lists sign-ins, wrong passwords and codes, enrollments, and what operators did,
 the newest last. Events are kept for 90 days.
 `,
-		Args: arguments(),
 	}
-	cmd.Flags().StringVar(&user, "user", "", "Only those that concern this user, also one who was deleted")
 	cmd.Flags().IntVar(&limit, "limit", 100, "How many, from 1 to 10000")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	list := t.on(func(cmd *cobra.Command, _ []string, c admin.Client) error {
-		events, err := c.Events(cmd.Context(), user, limit)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), events)
-		}
-		p := printer{w: cmd.OutOrStdout()}
-		p.events(events)
-		return p.err
-	})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("user") && user == "" {
-			return finish(cmd, usagef("--user is empty"))
-		}
-		return list(cmd, args)
-	}
-	return cmd
+	of := "Only those that concern this user, also one who was deleted"
+	return lists(t, cmd, of, func(c admin.Client, ctx context.Context, user string) ([]auth.Event, error) {
+		return c.Events(ctx, user, limit)
+	}, (*printer).events)
 }
 
 func (p *printer) events(events []auth.Event) {

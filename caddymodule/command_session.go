@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nightlatch/nightlatch/internal/admin"
+	"github.com/nightlatch/nightlatch/internal/auth"
 )
 
 func sessionCommand(t *target) *cobra.Command {
@@ -17,38 +18,20 @@ func sessionCommand(t *target) *cobra.Command {
 }
 
 func sessionList(t *target) *cobra.Command {
-	var user string
-	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Short: "Lists sessions, the last used first", Args: arguments()}
-	cmd.Flags().StringVar(&user, "user", "", "Only those of this user")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	list := t.on(func(cmd *cobra.Command, _ []string, c admin.Client) error {
-		sessions, err := c.Sessions(cmd.Context(), user)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), sessions)
-		}
-		p := printer{w: cmd.OutOrStdout()}
-		if len(sessions) == 0 {
-			p.linef("There are no sessions.")
-			return p.err
-		}
-		rows := [][]string{{"ID", "USER", "ADDRESS", "SIGNED IN", "LAST SEEN", "ENDS", "PROOFS", "DEVICE"}}
-		for _, s := range sessions {
-			rows = append(rows, []string{s.ID, s.User, address(s.Address), when(s.Created), when(s.LastSeen), when(s.Expires), proofs(s.Proofs), s.Device})
-		}
-		p.table(rows)
-		return p.err
-	})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("user") && user == "" {
-			return finish(cmd, usagef("--user is empty"))
-		}
-		return list(cmd, args)
+	cmd := &cobra.Command{Use: "list", Short: "Lists sessions, the last used first"}
+	return lists(t, cmd, "Only those of this user", admin.Client.Sessions, (*printer).sessions)
+}
+
+func (p *printer) sessions(sessions []auth.SessionInfo) {
+	if len(sessions) == 0 {
+		p.linef("There are no sessions.")
+		return
 	}
-	return cmd
+	rows := [][]string{{"ID", "USER", "ADDRESS", "SIGNED IN", "LAST SEEN", "ENDS", "PROOFS", "DEVICE"}}
+	for _, s := range sessions {
+		rows = append(rows, []string{s.ID, s.User, address(s.Address), when(s.Created), when(s.LastSeen), when(s.Expires), proofs(s.Proofs), s.Device})
+	}
+	p.table(rows)
 }
 
 func sessionRevoke(t *target) *cobra.Command {

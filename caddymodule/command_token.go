@@ -15,7 +15,7 @@ import (
 )
 
 func tokenCommand(t *target) *cobra.Command {
-	cmd := &cobra.Command{Use: "token <command>", Short: "Makes, lists and revokes what programs get in with"}
+	cmd := &cobra.Command{Use: "token <command>", Short: "Makes, lists and revokes what programs get in with: service tokens and app passwords"}
 	group(cmd)
 	cmd.AddCommand(tokenAdd(t), tokenList(t), tokenRevoke(t))
 	return cmd
@@ -28,12 +28,13 @@ func tokenAdd(t *target) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "add NAME --host HOST",
-		Short: "Makes a token with which a program gets in, and prints it once",
+		Short: "Makes a service token, or an app password, and prints it once",
 		Long: `
-Makes a token with which a program gets through the gate of the hosts that
---host names, without a password and without a second factor. It is nobody's,
-so rules with groups or users refuse it; with --user it is an app password of
-that person.
+Makes a service token, with which a program gets through the gate of the hosts
+that --host names, without a password and without a second factor. It is
+nobody's, so rules with groups or users refuse it; with --user it is an app
+password of that person. An access token, with which a program uses the API, is
+another thing: it comes of signing in there.
 
 It passes no rule with max_age or methods, and opens no page of Nightlatch. With
 --path, --method and --network it is good for that much and no more.
@@ -51,25 +52,11 @@ It passes no rule with max_age or methods, and opens no page of Nightlatch. With
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		in.Name = args[0]
 		if f.Changed("user") {
-			if in.User = &user; user == "" {
-				return finish(cmd, usagef("--user is empty"))
-			}
+			in.User = &user
 		}
-		if len(in.Hosts) == 0 {
-			return finish(cmd, usagef("--host is missing"))
+		if err := readToken(&in, networks, expires); err != nil {
+			return finish(cmd, err)
 		}
-		for _, s := range networks {
-			n, err := auth.ParseNetwork(s)
-			if err != nil {
-				return finish(cmd, usagef("--network %q is no address and no network such as 192.0.2.0/24", s))
-			}
-			in.Networks = append(in.Networks, n)
-		}
-		life, err := caddy.ParseDuration(expires)
-		if err != nil || life <= 0 {
-			return finish(cmd, usagef("--expires %q is no time such as 12h or 90d", expires))
-		}
-		in.Expires = time.Now().Add(life)
 		return t.on(func(cmd *cobra.Command, _ []string, c admin.Client) error {
 			added, err := c.AddToken(cmd.Context(), in)
 			if err != nil {
@@ -84,6 +71,29 @@ It passes no rule with max_age or methods, and opens no page of Nightlatch. With
 		})(cmd, args)
 	}
 	return cmd
+}
+
+// readToken checks what the flags say of a token, and adds to it what has to be read first.
+func readToken(in *admin.NewToken, networks []string, expires string) error {
+	if in.User != nil && *in.User == "" {
+		return usagef("--user is empty")
+	}
+	if len(in.Hosts) == 0 {
+		return usagef("--host is missing")
+	}
+	for _, s := range networks {
+		n, err := auth.ParseNetwork(s)
+		if err != nil {
+			return usagef("--network %q is no address and no network such as 192.0.2.0/24", s)
+		}
+		in.Networks = append(in.Networks, n)
+	}
+	life, err := caddy.ParseDuration(expires)
+	if err != nil || life <= 0 {
+		return usagef("--expires %q is no time such as 12h or 90d", expires)
+	}
+	in.Expires = time.Now().Add(life)
+	return nil
 }
 
 // token prints a token that was just made, and the ways to send it.
@@ -110,35 +120,13 @@ func (p *printer) token(a admin.AddedToken) {
 }
 
 func tokenList(t *target) *cobra.Command {
-	var user string
-	var asJSON bool
-	cmd := &cobra.Command{Use: "list", Short: "Lists tokens and app passwords, the oldest first", Args: arguments()}
-	cmd.Flags().StringVar(&user, "user", "", "Only the app passwords of this user")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "Print JSON")
-	list := t.on(func(cmd *cobra.Command, _ []string, c admin.Client) error {
-		tokens, err := c.Tokens(cmd.Context(), user)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), tokens)
-		}
-		p := printer{w: cmd.OutOrStdout()}
-		p.tokens(tokens)
-		return p.err
-	})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("user") && user == "" {
-			return finish(cmd, usagef("--user is empty"))
-		}
-		return list(cmd, args)
-	}
-	return cmd
+	cmd := &cobra.Command{Use: "list", Short: "Lists service tokens and app passwords, the oldest first"}
+	return lists(t, cmd, "Only the app passwords of this user", admin.Client.Tokens, (*printer).tokens)
 }
 
 func (p *printer) tokens(tokens []auth.AccessKeyInfo) {
 	if len(tokens) == 0 {
-		p.linef("There are no tokens.")
+		p.linef("There are no service tokens and no app passwords.")
 		return
 	}
 	rows := [][]string{{"ID", "NAME", "USER", "HOSTS", "PATHS", "METHODS", "NETWORKS", "MADE BY", "LAST USED", "ENDS"}}
@@ -158,7 +146,7 @@ func (p *printer) tokens(tokens []auth.AccessKeyInfo) {
 func tokenRevoke(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke ID",
-		Short: "Revokes a token or an app password, at once and for good",
+		Short: "Revokes a service token or an app password, at once and for good",
 		Args:  arguments("ID"),
 		RunE: t.on(func(cmd *cobra.Command, args []string, c admin.Client) error {
 			if err := c.RevokeToken(cmd.Context(), args[0]); err != nil {
