@@ -31,6 +31,7 @@ type NewAccessKey struct {
 	Methods  []string       // of HTTP; GET includes HEAD; empty: all
 	Networks []netip.Prefix // from where; empty: anywhere
 	Expires  time.Time      // zero: in AccessKeyLife
+	Newest   *string        // of a person, the id of the newest that whoever asks knows of, empty for none: make nothing where there is another; nil: make it
 }
 
 // AccessKeyInfo describes an access key in lists. ID is no credential. Its lists are never nil.
@@ -90,7 +91,7 @@ func getAccessKey(t store.Tx, id string) (r accessKeyRecord, found bool, err err
 // NewAppPassword makes an access key for the person of a session in sudo mode. It stands for what the session has proven, no more. The
 // person is told by mail.
 //
-// Errors are StepUpNeeded, TooManyKeys, and BadKeyName, BadKeyHost, BadKeyPath, BadKeyMethod, BadKeyNetwork and BadKeyExpiry.
+// Errors are StepUpNeeded, TooManyKeys, AlreadyDone where there is another newest one, and BadKeyName, BadKeyHost, BadKeyPath, BadKeyMethod, BadKeyNetwork and BadKeyExpiry.
 func (s *Service) NewAppPassword(ctx context.Context, c Client, session string, in NewAccessKey) (made MadeAccessKey, err error) {
 	if len(in.Hosts) == 0 && c.Host != "" {
 		in.Hosts = []string{c.Host}
@@ -165,6 +166,9 @@ func (t *tx) makeAccessKey(u *userRecord, in NewAccessKey, by *keyMaker) (made M
 		return made, t.putAccessKey(&r)
 	}
 	u.AccessKeys = slices.DeleteFunc(u.AccessKeys, func(x ref) bool { return !t.now.Before(x.Expires) })
+	if in.Newest != nil && *in.Newest != newestKey(u) {
+		return made, failf(AlreadyDone, "an app password was made or revoked since")
+	}
 	if len(u.AccessKeys) >= MaxAccessKeys {
 		return made, failf(TooManyKeys, "at most %d at a time: revoke one first", MaxAccessKeys)
 	}
@@ -176,6 +180,14 @@ func (t *tx) makeAccessKey(u *userRecord, in NewAccessKey, by *keyMaker) (made M
 		return made, err
 	}
 	return made, t.putAccessKey(&r)
+}
+
+// newestKey is the id of the newest key of a person, or empty.
+func newestKey(u *userRecord) string {
+	if len(u.AccessKeys) == 0 {
+		return ""
+	}
+	return u.AccessKeys[len(u.AccessKeys)-1].ID
 }
 
 func (t *tx) putAccessKey(r *accessKeyRecord) error {

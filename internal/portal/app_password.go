@@ -90,13 +90,13 @@ func showNewAppPassword(q *request) {
 // It is the one form of ours that is answered by a page of its own and not by the way to one. No other page could show the secret: what is
 // stored is its hash, and an address, a cookie or a record that carried it there would keep it for longer than this answer. So a browser
 // that reloads the page sends the form again, once the person agrees. There is then a newer app password than the form knows of, and no
-// second one is made (docs/decisions/2026-11-22-app-password-page.md).
+// second one is made, also where both copies arrive at once (docs/decisions/2026-11-22-app-password-page.md).
 func newAppPassword(q *request) {
 	page, ok := q.newAppPasswordPage()
 	if !ok {
 		return
 	}
-	sentBefore := q.form.Get("newest") != page.Newest
+	newest := q.form.Get("newest")
 	q.fillIn(&page)
 	host, known := q.hostOfApp(page.Site)
 	refused := func(wrong, problem string) web.Page {
@@ -107,14 +107,11 @@ func newAppPassword(q *request) {
 	case !slices.Contains(page.Lives, page.Life):
 		q.notice(http.StatusBadRequest, web.BadRequestTitle, web.BadRequest, q.page, web.OpenAgain)
 		return
-	case sentBefore:
-		q.show(http.StatusConflict, refused("", q.say(web.NewAppPasswordAgain)))
-		return
 	case !known:
 		q.show(outcomes[auth.BadKeyHost].status, refused("site", q.say(web.BadAppPasswordSite)))
 		return
 	}
-	in := auth.NewAccessKey{Name: page.Name, Hosts: []string{host}, Expires: q.portal.now().Add(time.Duration(page.Life) * day)}
+	in := auth.NewAccessKey{Name: page.Name, Hosts: []string{host}, Expires: q.portal.now().Add(time.Duration(page.Life) * day), Newest: &newest}
 	if page.Path != "" {
 		in.Paths = []string{page.Path}
 	}
@@ -122,7 +119,11 @@ func newAppPassword(q *request) {
 		in.Methods = []string{http.MethodGet} // of which HEAD is a part
 	}
 	made, err := q.auth.NewAppPassword(q.Context(), q.client(), q.ticket, in)
-	if err != nil {
+	switch {
+	case auth.KindOf(err) == auth.AlreadyDone:
+		q.show(http.StatusConflict, refused("", q.say(web.NewAppPasswordAgain)))
+		return
+	case err != nil:
 		q.refuse(err, "", func(problem string) web.Page { return refused(fieldOf[auth.KindOf(err)], problem) })
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,6 +159,29 @@ func TestOneFormMakesOneAppPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.send("POST", newApp, form).sees(409, newApp, "Nothing was made")
+}
+
+// Copies of a form that arrive in the same moment, as two clicks do, make one too. All others say that nothing was made.
+func TestCopiesOfAFormMakeOneAppPassword(t *testing.T) {
+	d := newDesk(t)
+	alice := d.Enroll(t, auth.NewUser{Name: "alice"})
+	body, right := d.rightForm(newAppPasswordForm, "", alice.Session, url.Values{"name": {"Calendar"}, "days": {"90"}})
+	answers := make([]*httptest.ResponseRecorder, 16)
+	var group sync.WaitGroup
+	for i := range answers {
+		group.Go(func() { answers[i] = d.ask("POST", newApp, body, right) })
+	}
+	group.Wait()
+	statuses := map[int]int{}
+	for _, w := range answers {
+		statuses[w.Code]++
+		if shows := len(shown(w.Body.String())) > 0; shows != (w.Code == 200) || !shows && !strings.Contains(w.Body.String(), "Nothing was made") {
+			t.Errorf("got %d:\n%s", w.Code, w.Body)
+		}
+	}
+	if n := len(keysOf(t, d.Bench, alice)); n != 1 || statuses[200] != 1 || statuses[409] != len(answers)-1 {
+		t.Errorf("%d app passwords, and answers %v", n, statuses)
+	}
 }
 
 // asks makes an app password at a desk with a form that is right but for what is changed.
