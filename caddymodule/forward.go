@@ -24,7 +24,7 @@ type forwardAuth struct {
 	served served
 	log    *slog.Logger
 
-	untrusted, malformed, unprotected, failed gate.Throttle // when each was last logged
+	untrusted, malformed, unprotected, failed visit.Throttle // when each was last logged
 }
 
 // answer tells a proxy whether the request that it asks about may pass.
@@ -162,7 +162,7 @@ func toldAddress(h http.Header, names []string) netip.Addr {
 	return netip.Addr{}
 }
 
-func (f *forwardAuth) warn(r *http.Request, t *gate.Throttle, text string, attrs ...slog.Attr) {
+func (f *forwardAuth) warn(r *http.Request, t *visit.Throttle, text string, attrs ...slog.Attr) {
 	if t.Allows(time.Now(), time.Minute) {
 		f.log.LogAttrs(r.Context(), slog.LevelWarn, text+" (told at most once a minute)", attrs...)
 	}

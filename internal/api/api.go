@@ -51,6 +51,7 @@ type API struct {
 	create  bool
 	now     auth.Clock
 	log     *slog.Logger
+	logged  visit.Throttle // of a service that does not answer
 	mux     *http.ServeMux // only finds the pattern of a request
 	routes  map[string]route
 	plain   map[string]bool // the paths that name nothing but themselves

@@ -4,8 +4,12 @@
 package api_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 )
@@ -67,4 +71,37 @@ func TestST3ST11MF25TheStoreFailsAtEachStep(t *testing.T) {
 	}
 	tokens = d.ask("POST", "token/refresh", of("refresh_token", tokens["refresh_token"])).is(200, "")
 	d.ask("GET", "account", "", bearer(tokens)).is(200, "")
+}
+
+// The operator hears once a second why nobody can be signed in, however many ask; and nothing of a client that gave up.
+func TestUnavailableIsLoggedOnceASecond(t *testing.T) {
+	d := newDesk(t)
+	d.fails = errors.New("disk on fire")
+	lines := func(requests int, change ...func(*http.Request)) int {
+		d.log.Reset()
+		for range requests {
+			d.ask("POST", "token/refresh", of("refresh_token", "x"), change...).is(503, "unavailable")
+		}
+		return strings.Count(d.log.String(), "disk on fire")
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	left := func(r *http.Request) { *r = *r.WithContext(gone) }
+	for _, c := range []struct {
+		when string
+		got  int
+		want int
+	}{
+		{"a client that gave up", lines(1, left), 0},
+		{"ten in a second", lines(10), 1},
+		{"ten more in it", lines(10), 0},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: got %d lines, want %d", c.when, c.got, c.want)
+		}
+	}
+	d.Clock.Move(time.Second)
+	if got := lines(10); got != 1 {
+		t.Errorf("a second later: got %d lines, want 1", got)
+	}
 }

@@ -166,7 +166,8 @@ func (c *call) refuse(err error) {
 	e, _ := errors.AsType[*auth.Error](err)
 	switch kind {
 	case auth.Unavailable:
-		if c.Context().Err() == nil { // a client that left is no failure of ours
+		// A client that left is no failure of ours, and each request would say the same.
+		if c.Context().Err() == nil && c.api.logged.Allows(c.api.now(), time.Second) {
 			c.api.log.Error("sign-in service unavailable", "error", err, "route", c.route.method+" "+Prefix+c.route.path)
 		}
 		web.RetryAfter(c.w.Header(), patience)

@@ -47,7 +47,7 @@ type Gate struct {
 	brand     web.Brand
 	realm     string // for WWW-Authenticate, quoted
 	log       *slog.Logger
-	logged    Throttle // of an unavailable store
+	logged    visit.Throttle // of an unavailable store
 
 	// session finds who a cookie value belongs to: nil for nobody. An empty value is nobody's, unless there is no service to say so.
 	session func(ctx context.Context, a auth.Asker, value string) (*auth.Session, error)

@@ -135,9 +135,10 @@ func (q *request) sentence(err error, o outcome, m auth.Method) string {
 	return q.say(o.text)
 }
 
-// unavailable answers that the service cannot be asked. It is logged here and nowhere else; the visitor learns no cause.
+// unavailable answers that the service cannot be asked. It is logged here and nowhere else, once a second at most, since each request would
+// say the same; the visitor learns no cause.
 func (q *request) unavailable(err error) {
-	if q.Context().Err() == nil { // a visitor who left is no failure of ours
+	if q.Context().Err() == nil && q.portal.logged.Allows(q.portal.now(), time.Second) { // a visitor who left is no failure of ours
 		q.portal.log.Error("sign-in service unavailable", "error", err, "route", q.pattern)
 	}
 	web.RetryAfter(q.w.Header(), 10*time.Second)

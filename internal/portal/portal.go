@@ -46,6 +46,7 @@ type Portal struct {
 	create  bool
 	now     auth.Clock
 	log     *slog.Logger
+	logged  visit.Throttle // of a service that does not answer
 	mux     *http.ServeMux // only finds the pattern of a request
 	serve   map[string]handler
 	local   map[string]bool // the patterns that a host answers whose people sign in at a central portal

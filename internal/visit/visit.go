@@ -6,8 +6,8 @@
 //
 // It also owns what several rooms must read alike: our cookies, how one is read, set, cleared, and kept away from the application in both
 // directions (cookie.go); what a program presents in place of one (presented.go), and how that is kept away (strip.go); what is a host name
-// (host.go); what is a page that somebody opens (navigate.go); how a small body is read in time (body.go); and the addresses that lead from the portal
-// to a site (portal.go).
+// (host.go); what is a page that somebody opens (navigate.go); how a small body is read in time (body.go); the addresses that lead from the portal
+// to a site (portal.go); and how often the log says what each of many requests would (throttle.go).
 //
 // It decides nothing about who may pass. The gate, the portal, forms and identity all read it, so that no two of them can disagree about
 // what counts as our cookie.

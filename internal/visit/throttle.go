@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Nightlatch authors
 // SPDX-License-Identifier: Apache-2.0
 
-package gate
+package visit
 
 import (
 	"sync/atomic"
