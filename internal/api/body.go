@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,8 @@ func inWords(err error) string {
 	case isSemantic:
 		where = semantic.JSONPointer
 	}
-	field := cut(strings.TrimPrefix(string(where), "/"))
+	field := cut(strings.Join(slices.Collect(where.Tokens()), "/"))
+	unknown, isUnknown := errors.AsType[notOneOf](err)
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return fmt.Sprintf("the field %q stands there twice", field)
@@ -112,8 +114,30 @@ func inWords(err error) string {
 		return "the body is not valid JSON in UTF-8"
 	case field == "":
 		return "the body is not a JSON object"
+	case errors.Is(err, errNull):
+		return fmt.Sprintf("the field %q is null: leave it out", field)
+	case isUnknown:
+		return fmt.Sprintf("the field %q has to be one of %s", field, strings.Join(unknown, ", "))
 	}
-	return fmt.Sprintf("the value of the field %q cannot be used", field)
+	return fmt.Sprintf("the field %q has to be %s", field, kindOfValue(semantic.GoType))
+}
+
+// notOneOf is the error of a text that has to be one of some words.
+type notOneOf []string
+
+func (words notOneOf) Error() string { return "none of " + strings.Join(words, ", ") }
+
+// kindOfValue is what a field of a type takes.
+func kindOfValue(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list"
+	}
+	return "a text"
 }
 
 // maxShown is how many bytes of a name that may be anything come into an answer.

@@ -77,6 +77,7 @@ func TestEveryRouteRefusesBadBodies(t *testing.T) {
 		bad("another field", whole(`,"extra":"SECRET"`), `there is no field "extra"`)
 		bad("a field without a name", whole(`,"":1`), "")
 		bad("a long field", whole(`,"`+strings.Repeat("x", 5000)+`":1`), `there is no field "`+strings.Repeat("x", 64)+`…"`)
+		bad("an odd field", whole(`,"~a/b~1":1`), `there is no field "~a/b~1"`)
 		bad("a prototype", whole(`,"__proto__":{"admin":true}`), `there is no field "__proto__"`)
 		for _, f := range fields {
 			bad("doubled "+f, whole(fmt.Sprintf(`,%q:"SECRET"`, f)), fmt.Sprintf("the field %q stands there twice", f))
@@ -89,13 +90,17 @@ func TestEveryRouteRefusesBadBodies(t *testing.T) {
 				if strings.HasPrefix(value, "[[") && fits(body, f, `["SECRET"]`) {
 					at += "/0" // of a list, its first
 				}
-				bad(f+" as "+value[:min(9, len(value))], fmt.Sprintf(`{%q:%s}`, f, value), fmt.Sprintf("the value of the field %q cannot be used", at))
+				detail := fmt.Sprintf("the field %q has to be %s", at, takes(body, at))
+				if value == "null" {
+					detail = fmt.Sprintf("the field %q is null: leave it out", f)
+				}
+				bad(f+" as "+value[:min(9, len(value))], fmt.Sprintf(`{%q:%s}`, f, value), detail)
 			}
 			wrong := "true"
 			if strings.Contains(body, `"`+f+`":true`) {
 				wrong = `"true"`
 			}
-			bad(f+" of another type", fmt.Sprintf(`{%q:%s}`, f, wrong), fmt.Sprintf("the value of the field %q cannot be used", f))
+			bad(f+" of another type", fmt.Sprintf(`{%q:%s}`, f, wrong), fmt.Sprintf("the field %q has to be %s", f, takes(body, f)))
 		}
 		const notObject, notJSON = "the body is not a JSON object", "the body is not valid JSON in UTF-8"
 		bad("null", "null", notObject)
@@ -158,6 +163,19 @@ func fits(body, field, value string) bool {
 	return false
 }
 
+// takes is what a problem says that a field takes.
+func takes(body, field string) string {
+	switch {
+	case fits(body, field, `["SECRET"]`):
+		return "a list"
+	case fits(body, field, "1"):
+		return "a whole number"
+	case strings.Contains(body, `"`+field+`":true`):
+		return "true or false"
+	}
+	return "a text"
+}
+
 // What is fine is taken: with a charset, in any order, with blanks around, and no body at all where there are no fields.
 func TestGoodBodies(t *testing.T) {
 	d := newDesk(t)
@@ -204,7 +222,10 @@ func TestMissingFields(t *testing.T) {
 func TestWordsOfMethods(t *testing.T) {
 	d := newDesk(t)
 	for _, word := range []string{"otp", "pwd", "password", "vouched", "trusted_browser", "TOTP", "sms", "webauthn", "", "totp "} {
-		d.ask("POST", "sign-in/verify", of("attempt", "x", "code", "000000", "method", word)).is(400, "bad-request")
+		members := d.ask("POST", "sign-in/verify", of("attempt", "x", "code", "000000", "method", word)).is(400, "bad-request")
+		if want := `the field "method" has to be one of totp, email, webhook, backup_code`; members["detail"] != want {
+			t.Errorf("%q: %v, want %s", word, members["detail"], want)
+		}
 	}
 	for _, word := range []string{"totp", "email", "webhook", "backup_code"} {
 		d.ask("POST", "sign-in/verify", of("attempt", "x", "code", "000000", "method", word)).is(401, "attempt-gone")

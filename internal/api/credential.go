@@ -21,12 +21,20 @@ func withSession(c *call) bool {
 		c.ticket = presented.Token
 	case has:
 		c.ticket, c.byCookie = cookie, true
+	case found || len(c.Header["Authorization"]) > 0:
+		c.answer(kinds[auth.NotSignedIn].because("what was sent opens nothing of this API: send the access token of a sign-in, or the session cookie"))
+		return false
 	default:
 		c.answer(kinds[auth.NotSignedIn])
 		return false
 	}
 	var err error
-	if c.own, err = c.open(c.ticket); err != nil {
+	c.own, err = c.open(c.ticket)
+	switch {
+	case auth.KindOf(err) == auth.NotSignedIn && !c.byCookie:
+		c.answer(kinds[auth.NotSignedIn].because("the access token has run out, or its session has ended: refresh it, or sign in"))
+		return false
+	case err != nil:
 		c.refuse(err)
 		return false
 	}

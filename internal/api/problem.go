@@ -87,7 +87,7 @@ var kinds = map[auth.Kind]problem{
 	auth.NoAccount:        {status: 403, name: "no-account", title: "There is no account to use", detail: "the person whom the handler in front names has no account here, or it is disabled"},
 	auth.OtherPerson:      {status: 403, name: "other-person", title: "Somebody else is named", detail: "the handler in front of this site names another person than the one whom this is about"},
 	auth.NotFound:         {status: 404, name: "not-found", title: "Not found", detail: "there is nothing of that id"},
-	auth.NoSuchWay:        {status: 404, name: "no-such-factor", title: "No such second factor", detail: "the person has no such second factor, or it cannot be used here"},
+	auth.NoSuchWay:        {status: 404, name: "no-such-factor", title: "No such second factor", detail: "the person has no such second factor, or it cannot be used or enrolled here: methods and available list what can"},
 	auth.OutOfOrder:       {status: 409, name: "out-of-order", title: "Out of order", detail: "the attempt waits for another step"},
 	auth.AlreadyDone:      {status: 409, name: "already-done", title: "Nothing to change", detail: "it is so already"},
 	auth.LastFactor:       {status: 409, name: "last-factor", title: "This is the last second factor", detail: "it goes only by turning two-factor sign-in off"},

@@ -183,10 +183,16 @@ func TestOneCredentialAndNoAccessKey(t *testing.T) {
 		} {
 			a := d.ask(method, path, bodyOf(method), change...)
 			a.what += " with " + name
-			a.is(401, "sign-in-required")
-			want := `Bearer realm="nightlatch", error="invalid_token"`
-			if name == "a token as cookie" {
-				want = `Bearer realm="nightlatch"`
+			detail, _ := a.is(401, "sign-in-required")["detail"].(string)
+			want, says := `Bearer realm="nightlatch", error="invalid_token"`, "send the access token of a sign-in"
+			switch name {
+			case "a token as cookie":
+				want, says = `Bearer realm="nightlatch"`, "there is no session"
+			case "a tampered token":
+				says = "refresh it, or sign in"
+			}
+			if !strings.Contains(detail, says) {
+				t.Errorf("%s: the detail is %q, and does not say %q", a.what, detail, says)
 			}
 			if got := a.Header().Get("WWW-Authenticate"); got != want {
 				t.Errorf("%s: WWW-Authenticate is %q, want %q", a.what, got, want)
