@@ -446,10 +446,16 @@ func TestTooEarly(t *testing.T) {
 		{"GET?_method=DELETE", &tls.ConnectionState{}, "full", "too-early"},
 		{"GET?_method=DELETE", &tls.ConnectionState{HandshakeComplete: true}, "full", "pass"},
 		{"GET?a=b", &tls.ConnectionState{}, "full", "pass"},
+		{"POST?told", &tls.ConnectionState{HandshakeComplete: true}, "full", "too-early"},
+		{"POST?told", nil, "full", "too-early"},
+		{"GET?told", nil, "full", "pass"},
 	} {
 		method, query, _ := strings.Cut(tt.method, "?")
 		r, v := ask(t, method+" /x?"+query, cookie(tt.who))
 		r.TLS = tt.tls
+		if query == "told" {
+			r.Header.Set("Early-Data", "1") // by the proxy that has ended TLS
+		}
 		if got := verdict(g.Check(r, v)); got != tt.want {
 			t.Errorf("%s, %+v, %q: got %s, want %s", tt.method, tt.tls, tt.who, got, tt.want)
 		}

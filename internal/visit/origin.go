@@ -52,5 +52,8 @@ func SameOrigin(r *http.Request, v Visit) bool {
 	return false
 }
 
-// Early tells whether a request came as TLS early data (RFC 8470), which whoever recorded it can send again.
-func Early(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
+// Early tells whether a request came as TLS early data (RFC 8470), which whoever recorded it can send again: to us, or to a proxy in front,
+// which says so in a header. Whatever stands there counts as that (section 5.1), from anybody: it makes nobody more than they are.
+func Early(r *http.Request) bool {
+	return r.TLS != nil && !r.TLS.HandshakeComplete || len(r.Header["Early-Data"]) > 0
+}
