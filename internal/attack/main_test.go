@@ -49,8 +49,14 @@ func beginIn(t *testing.T, s *programtest.Server, global, option, sites string) 
 	t.Helper()
 	s.Configure(t, "grace_period 1s\n\t"+global, option, sites)
 	s.Start(t)
+	awaitCertificates(t, sites)
+	return &house{s}
+}
+
+// awaitCertificates waits until each site has one: Caddy gets them after it has said that it serves.
+func awaitCertificates(t *testing.T, sites string) {
+	t.Helper()
 	for _, site := range siteRE.FindAllStringSubmatch(sites, -1) {
-		// Caddy gets its certificates after it has said that it serves.
 		if !programtest.Eventually(func() bool {
 			conn, err := tls.Dial("tcp", "127.0.0.1:"+site[2], secure(site[1]))
 			if err == nil {
@@ -61,7 +67,6 @@ func beginIn(t *testing.T, s *programtest.Server, global, option, sites string) 
 			t.Fatalf("%s has no certificate", site[0])
 		}
 	}
-	return &house{s}
 }
 
 type person = programtest.Person
