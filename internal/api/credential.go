@@ -5,6 +5,7 @@ package api
 
 import (
 	"github.com/nightlatch/nightlatch/internal/auth"
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -17,7 +18,7 @@ func withSession(c *call) bool {
 	case found && has:
 		c.answer(badRequest.because("the request has a session cookie and a credential of a program: send one of them"))
 		return false
-	case found && auth.IsAccessToken(presented.Token):
+	case found && credential.IsAccessToken(presented.Token):
 		c.ticket = presented.Token
 	case has:
 		c.ticket, c.byCookie = cookie, true
@@ -44,8 +45,5 @@ func withSession(c *call) bool {
 // open finds the session behind the value of a cookie or an access token.
 func (c *call) open(ticket string) (*auth.Session, error) {
 	asker := auth.Asker{Host: c.visit.Host, Vouched: c.visit.Vouched, Home: c.visit.Home(), Address: c.visit.Address}
-	if auth.IsAccessToken(ticket) {
-		return c.auth.Bearer(c.Context(), asker, ticket)
-	}
-	return c.auth.Session(c.Context(), asker, ticket)
+	return c.auth.Acting(c.Context(), asker, ticket)
 }

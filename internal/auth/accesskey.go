@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
@@ -159,7 +160,7 @@ func (t *tx) makeAccessKey(u *userRecord, in NewAccessKey, by *keyMaker) (made M
 	if _, found, err := get[accessKeyRecord](t, accessKeyKey(r.ID)); err != nil || found {
 		return made, fmt.Errorf("making the id of an access key: taken %t: %w", found, err)
 	}
-	made = MadeAccessKey{r.AccessKeyInfo, secret, r.ID + keyJoint + secret}
+	made = MadeAccessKey{r.AccessKeyInfo, secret, r.ID + credential.KeyJoint + secret}
 	e := Event{Type: EventAccessKeyMade, Outcome: success, Actor: by.name, Session: by.session, Key: r.ID, Detail: r.Name}
 	if u == nil {
 		t.event(e)
@@ -211,7 +212,7 @@ func (s *Service) RemoveAppPassword(ctx context.Context, c Client, session, id s
 
 // RevokeAccessKey ends any key by its id, as an operator does.
 func (s *Service) RevokeAccessKey(ctx context.Context, c Client, id string) error {
-	if !isAccessKeyID(id) {
+	if !credential.IsKeyID(id) {
 		return failf(NotFound, "there is no access key of that id")
 	}
 	return s.update(ctx, c, func(t *tx) error {

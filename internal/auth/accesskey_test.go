@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/credential"
 )
 
 const keyHost = "app.example.com"
@@ -79,7 +79,7 @@ func TestASVS7_2_3StoryAppPassword(t *testing.T) {
 	if life := made.Expires.Sub(b.Clock.Now()); life < auth.AccessKeyLife-time.Second || life > auth.AccessKeyLife {
 		t.Errorf("it works for %v", life)
 	}
-	if made.Token != made.ID+"_"+made.Secret || !auth.IsAccessKey(made.Token) || len(made.ID) != 19 || !strings.HasPrefix(made.ID, "nlk") || len(made.Secret) != 43 {
+	if made.Token != made.ID+"_"+made.Secret || !credential.IsKey(made.Token) || len(made.ID) != 19 || !strings.HasPrefix(made.ID, "nlk") || len(made.Secret) != 43 {
 		t.Errorf("id %q, secret %q, token %q", made.ID, made.Secret, made.Token)
 	}
 
@@ -1059,10 +1059,9 @@ func TestAtMostFiftyAccessKeys(t *testing.T) {
 	newServiceToken(t, b, auth.NewAccessKey{}) // nobody's are not counted
 }
 
-// FuzzAccessKey: no text that we did not make opens anything or reads the store, and the shape is what the documents say.
+// FuzzAccessKey: no text that we did not make opens anything or reads the store.
 func FuzzAccessKey(f *testing.F) {
 	b := authtest.New(f)
-	shape := regexp.MustCompile(`\Anlk[0-9a-f]{16}_[A-Za-z0-9_-]{43}\z`)
 	for _, seed := range []string{
 		"", "nlk", "nlk0123456789abcdef_", "nlk0123456789abcdef_" + strings.Repeat("A", 43), "nlk0123456789abcdef_" + strings.Repeat("_", 43),
 		"nlk0123456789ABCDEF_" + strings.Repeat("A", 43), "nlk0123456789abcdef." + strings.Repeat("A", 43), "a.b.c", strings.Repeat("é", 32),
@@ -1070,9 +1069,6 @@ func FuzzAccessKey(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		if got, want := auth.IsAccessKey(token), shape.MatchString(token); got != want {
-			t.Errorf("%q: shape %v, want %v", token, got, want)
-		}
 		views := b.Store.Views()
 		_, err := b.Bearer(bg, keyAsker, token)
 		if auth.KindOf(err) != auth.NotSignedIn || b.Store.Views() != views {

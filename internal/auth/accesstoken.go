@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/signing"
 )
 
@@ -24,10 +25,6 @@ import (
 const (
 	accessLife = signing.MaxTokenLife
 	useRefresh = "refresh"
-
-	// refreshMark begins each refresh token. By it package visit tells one that somebody sends in place of an access token, and keeps it from
-	// the application.
-	refreshMark = "nlr_"
 
 	// refreshGrace is how long the refresh token before the newest still leads to the newest: two parts of one program that find the
 	// access token over at the same time are no thieves.
@@ -107,10 +104,6 @@ func AMR(proofs []Proof) []string {
 	return names
 }
 
-// IsAccessToken tells an access token from a ticket and from an access key, none of which is known to be good: a JWT has dots, and they have
-// none.
-func IsAccessToken(value string) bool { return strings.IndexByte(value, '.') >= 0 }
-
 // maxBearer bounds what a program presents, in bytes.
 const maxBearer = 2 << 10
 
@@ -118,7 +111,7 @@ const maxBearer = 2 << 10
 // look-up for what is in memory, writes nothing, and takes no lock that all requests share. Errors are NotSignedIn, whatever is wrong with
 // the token, and Unavailable. Where an access key is good and the request is not what it is for, the error has a Detail, for the log alone.
 func (s *Service) Bearer(ctx context.Context, a Asker, token string) (*Session, error) {
-	if IsAccessKey(token) {
+	if credential.IsKey(token) {
 		return s.accessKey(ctx, a, token)
 	}
 	return s.accessToken(ctx, a, token)
@@ -205,7 +198,7 @@ func (s *Service) Refresh(ctx context.Context, c Client, token string) (pair Tok
 			return err
 		}
 		r.LastSeen = t.now.UTC()
-		if pair, err = t.tokens(u, &r, refreshMark+next); err != nil {
+		if pair, err = t.tokens(u, &r, credential.RefreshMark+next); err != nil {
 			return err
 		}
 		return t.saveSession(&r)
@@ -218,7 +211,7 @@ func (s *Service) Refresh(ctx context.Context, c Client, token string) (pair Tok
 
 // openRefresh reads a refresh token: the ticket in it, and what that says.
 func (s *Service) openRefresh(token string) (ticket, id string, sum []byte, ok bool) {
-	ticket, marked := strings.CutPrefix(token, refreshMark)
+	ticket, marked := strings.CutPrefix(token, credential.RefreshMark)
 	id, sum, ok = s.keys.openTicket(useRefresh, ticket)
 	return ticket, id, sum, ok && marked
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
@@ -19,14 +20,19 @@ type account struct {
 	factors factors
 }
 
-// ownSession is the session with which a person acts on their account, by a cookie value or an access token. One that was handed over is
-// none: what opens a single application must not change what guards all of them.
-func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Session, error) {
-	open := s.Session
-	if IsAccessToken(value) {
-		open = s.accessToken
+// Acting returns the session with which somebody acts: by the value of the session cookie, or by an access token. It is Session or Bearer,
+// with their errors. An access key opens none.
+func (s *Service) Acting(ctx context.Context, a Asker, value string) (*Session, error) {
+	if credential.IsAccessToken(value) {
+		return s.accessToken(ctx, a, value)
 	}
-	x, err := open(ctx, c.asker(), value)
+	return s.Session(ctx, a, value)
+}
+
+// ownSession is the session with which a person acts on their account. One that was handed over is none: what opens a single application
+// must not change what guards all of them.
+func (s *Service) ownSession(ctx context.Context, c Client, value string) (*Session, error) {
+	x, err := s.Acting(ctx, c.asker(), value)
 	if err == nil && x.Handed {
 		err = errNotSignedIn
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
@@ -58,7 +59,7 @@ func (s *Service) saveLastSeen(ctx context.Context) error {
 			for i, l := range batch {
 				seen[i] = l.seen.Load()
 				save := saveSessionSeen
-				if isAccessKeyID(l.id) {
+				if credential.IsKeyID(l.id) {
 					save = saveAccessKeyUsed
 				}
 				if err := save(t, l.id, time.Unix(0, seen[i]).UTC()); err != nil {

@@ -10,56 +10,20 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
-// The text of an access key is its id, "nlk" and 16 hexadecimal digits, an underscore, and its secret, 43 characters of base64url. A
-// scanner for leaked secrets can find that, and so can the gate, which must tell ours from what is the application's.
-//
-// The secret is 24 random bytes and 8 bytes of an HMAC over id and those: a text that we did not make dies of that before any read of the
-// store, as a forged cookie does, and leaves no trace in memory. That half opens nothing: what opens is that the SHA-256 of the whole is
-// the one that is kept.
-const (
-	keyPrefix     = "nlk"
-	keyJoint      = "_"
-	keyRandomSize = 24
-	keyIDLength   = len(keyPrefix) + 2*idSize
-	keyTextLength = keyIDLength + len(keyJoint) + 43
-)
-
-// IsAccessKey tells whether a text has the shape of an access key. It says nothing of whether it is one.
-func IsAccessKey(text string) bool {
-	if len(text) != keyTextLength || !isAccessKeyID(text[:keyIDLength]) || text[keyIDLength:keyIDLength+len(keyJoint)] != keyJoint {
-		return false
-	}
-	for _, c := range []byte(text[keyIDLength+len(keyJoint):]) {
-		if (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return true
-}
-
-// isAccessKeyID tells whether a text has the shape of the id of an access key, which none of a session has.
-func isAccessKeyID(id string) bool {
-	digits, is := strings.CutPrefix(id, keyPrefix)
-	if !is || len(id) != keyIDLength {
-		return false
-	}
-	for _, c := range []byte(digits) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
+// The secret of an access key is 24 random bytes and 8 bytes of an HMAC over id and those: a text that we did not make dies of that before any
+// read of the store, as a forged cookie does, and leaves no trace in memory. That half opens nothing: what opens is that the SHA-256 of the
+// whole is the one that is kept. What the text of a key looks like is said in package credential.
+const keyRandomSize = 24
 
 // newAccessKey draws an id and a secret.
 func (k *keys) newAccessKey() (id, secret string) {
-	id = keyPrefix + newID()
+	id = credential.KeyMark + newID()
 	random := randomBytes(keyRandomSize)
 	return id, base64.RawURLEncoding.EncodeToString(slices.Concat(random, k.accessKeyTag(id, random)))
 }
@@ -67,10 +31,10 @@ func (k *keys) newAccessKey() (id, secret string) {
 // openAccessKey reads a text that newAccessKey has made. Whether its sum is the one that is kept is for the caller to compare, in
 // constant time.
 func (k *keys) openAccessKey(text string) (id string, sum []byte, ok bool) {
-	if !IsAccessKey(text) {
+	if !credential.IsKey(text) {
 		return "", nil, false
 	}
-	id, secret := text[:keyIDLength], text[keyIDLength+len(keyJoint):]
+	id, secret := text[:credential.KeyIDLength], text[credential.KeyIDLength+len(credential.KeyJoint):]
 	b, err := base64.RawURLEncoding.Strict().DecodeString(secret)
 	if err != nil || !hmac.Equal(k.accessKeyTag(id, b[:keyRandomSize]), b[keyRandomSize:]) {
 		return "", nil, false
@@ -92,10 +56,10 @@ const accessKeySpace = "access key\x00"
 
 // accessKey is Bearer for a text that has the shape of a key. For one in memory it does not allocate.
 func (s *Service) accessKey(ctx context.Context, a Asker, text string) (*Session, error) {
-	if len(text) != keyTextLength {
+	if len(text) != credential.KeyLength {
 		return nil, errNotSignedIn // a longer one would be cut to a place that is another's
 	}
-	var buf [len(accessKeySpace) + keyTextLength]byte
+	var buf [len(accessKeySpace) + credential.KeyLength]byte
 	copy(buf[copy(buf[:], accessKeySpace):], text)
 	key := sha256.Sum256(buf[:])
 	now := s.now()

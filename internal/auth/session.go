@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
@@ -352,7 +353,7 @@ func (t *tx) issue(u *userRecord, id []byte, r *sessionRecord, p *Progress) erro
 	}
 	refresh, next := t.s.keys.newTicket(useRefresh, id)
 	*r.Refresh = refreshing{Secret: next, Previous: r.Refresh.Secret, Turned: t.now.UTC()}
-	tokens, err := t.tokens(u, r, refreshMark+refresh)
+	tokens, err := t.tokens(u, r, credential.RefreshMark+refresh)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
@@ -56,7 +57,7 @@ func (s *Service) SignOut(ctx context.Context, c Client, value string) error {
 
 // opener reads a cookie value or an access token: which session it may be of, and whether it is.
 func (s *Service) opener(c Client, value string) (opens func(*sessionRecord) bool, id string, ok bool) {
-	if IsAccessToken(value) {
+	if credential.IsAccessToken(value) {
 		said, ok := s.readAccessToken(c.asker(), value, s.now())
 		return said.opens, said.Session, ok
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/visit"
 	"github.com/nightlatch/nightlatch/web"
 )
@@ -82,7 +83,7 @@ func TestStoryAppPassword(t *testing.T) {
 	b.fill(newApp, "name", "Calendar", "path", "/dav/", "read_only", "yes", "days", "30").
 		sees(200, newApp, "Your new app password", "It is shown only now", "Calendar", "127.0.0.1", "/dav", "reading only", "Nightlatch-Client-Id", "Nightlatch-Client-Secret")
 	made := shown(b.body)
-	if made["user"] != "alice" || made["password"] != made["Nightlatch-Client-Id"]+"_"+made["Nightlatch-Client-Secret"] || !auth.IsAccessKey(made["password"]) {
+	if made["user"] != "alice" || made["password"] != made["Nightlatch-Client-Id"]+"_"+made["Nightlatch-Client-Secret"] || !credential.IsKey(made["password"]) {
 		t.Fatalf("shown are %q", made)
 	}
 	if m := s.Await(t, auth.NoticeAppPasswordMade); m.To != "alice@example.test" {

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/nightlatch/nightlatch/internal/credential"
 )
 
 // Algorithm is how a token is signed, by its name in the header of the token (RFC 7518 section 3.1, RFC 8037 section 3.1).
@@ -175,10 +177,6 @@ func published(now time.Time) (epochs []int64, from, until time.Time) {
 	return []int64{current, current + 1}, announced, beginning(current + 1)
 }
 
-// keyMark begins the name of every key. By it package visit tells our access tokens from those of another issuer without knowing any key,
-// so that one whose key is retired is known for ours too and never handed to an application.
-const keyMark = "nightlatch-"
-
 // derive makes the private key of one epoch. Its name is our mark and what RFC 7638 calls its public part.
 func (k *Keys) derive(a Algorithm, epoch int64) (jose.JSONWebKey, error) {
 	seed := func(try int) []byte {
@@ -198,7 +196,7 @@ func (k *Keys) derive(a Algorithm, epoch int64) (jose.JSONWebKey, error) {
 	if err != nil {
 		return key, err
 	}
-	key.KeyID = keyMark + base64.RawURLEncoding.EncodeToString(sum)
+	key.KeyID = credential.SigningMark + base64.RawURLEncoding.EncodeToString(sum)
 	return key, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/auth/authtest"
+	"github.com/nightlatch/nightlatch/internal/credential"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -75,7 +76,7 @@ func TestTokensOfPackageAuthAreRead(t *testing.T) {
 	}
 }
 
-// What an access key looks like is said here and in package auth, which do not know each other.
+// An access key that package auth has made is read in whole and in halves.
 func TestAccessKeysOfPackageAuthAreRead(t *testing.T) {
 	b := authtest.New(t)
 	made, err := b.AddAccessKey(t.Context(), auth.Client{}, "", auth.NewAccessKey{Name: "backup", Hosts: []string{"app.example.test"}})
@@ -86,7 +87,7 @@ func TestAccessKeysOfPackageAuthAreRead(t *testing.T) {
 		"as a token":    {"Authorization": {"Bearer " + made.Token}},
 		"in two halves": {"Nightlatch-Client-Id": {made.ID}, "Nightlatch-Client-Secret": {made.Secret}},
 	} {
-		if c, found := visit.Presented(h); !found || c.Token != made.Token || !auth.IsAccessKey(c.Token) {
+		if c, found := visit.Presented(h); !found || c.Token != made.Token || !credential.IsKey(c.Token) {
 			t.Errorf("%s: got %+v, %v; want the key %q", name, c, found, made.Token)
 		}
 	}

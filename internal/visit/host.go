@@ -46,7 +46,6 @@ const (
 	nameBytes    byteSet = 1 << iota // of a DNS name as they occur in the wild, underscore included
 	addressBytes                     // of an IPv6 address without a zone
 	hexBytes
-	lowerHexBytes
 	base64Bytes // of the alphabet for URLs (RFC 4648 section 5)
 	tokenBytes  // the same and the dots of a JWT
 )
@@ -65,7 +64,6 @@ var byteSets = func() (t [256]byteSet) {
 		set(c == '.', nameBytes|tokenBytes)
 		set(digit || hex || c == '.' || c == ':', addressBytes)
 		set(digit || hex, hexBytes)
-		set(digit || hex && c >= 'a', lowerHexBytes)
 	}
 	return t
 }()

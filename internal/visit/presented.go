@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/credential"
 )
 
 // Credential is what a program presents with a request, where a browser has a cookie.
@@ -75,11 +77,11 @@ func inPair(ids, secrets []string) (c Credential) {
 		return c
 	}
 	id, secret := strings.TrimSuffix(ids[0], ".access"), secrets[0]
-	if whole, is := strings.CutPrefix(secret, id+"_"); is {
+	if whole, is := strings.CutPrefix(secret, id+credential.KeyJoint); is {
 		secret = whole
 	}
-	if isKeyID(id) && isKeySecret(secret) {
-		c.Token = id + "_" + secret
+	if credential.IsKeyID(id) && credential.IsKeySecret(secret) {
+		c.Token = id + credential.KeyJoint + secret
 	}
 	return c
 }
@@ -95,7 +97,7 @@ func inAuthorization(lines []string) (c Credential, n int) {
 		return c, n
 	}
 	switch scheme, rest := cutScheme(lines[0]); {
-	case strings.EqualFold(scheme, "Bearer") && (isKey(rest) || isAccessToken(rest)):
+	case strings.EqualFold(scheme, "Bearer") && (credential.IsKey(rest) || credential.IsAccessToken(rest)):
 		return Credential{Token: rest}, 1
 	case !authorizes(lines[0]):
 		return c, 0
@@ -112,7 +114,7 @@ func inBasic(encoded string) (c Credential) {
 		return c
 	}
 	user, password, _ := strings.Cut(string(text), ":")
-	if isKey(password) {
+	if credential.IsKey(password) {
 		c = Credential{Token: password, Basic: true, User: user}
 	}
 	return c
@@ -126,42 +128,3 @@ func cutScheme(line string) (scheme, rest string) {
 	}
 	return line[:i], strings.TrimLeft(line[i:], " ")
 }
-
-// The header of each access token: its key has a name of this length that begins so, see package signing. It is told by its two ends, so no
-// key has to be known, and a token of a key that is gone is ours as well.
-const (
-	tokenKeyName = len("nightlatch-") + 43
-	tokenHeader  = len(`{"alg":"EdDSA","kid":"","typ":"at+jwt"}`) + tokenKeyName
-)
-
-var (
-	tokenBegin = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"nightlatch-`))
-	tokenEnd   = base64.RawURLEncoding.EncodeToString([]byte(`"typ":"at+jwt"}`)) + "."
-	tokenEndAt = base64.RawURLEncoding.EncodedLen(tokenHeader) + len(".") - len(tokenEnd)
-)
-
-// beginsToken tells whether s begins with the header of an access token.
-func beginsToken(s string) bool {
-	return strings.HasPrefix(s, tokenBegin) && len(s) > tokenEndAt && strings.HasPrefix(s[tokenEndAt:], tokenEnd)
-}
-
-func isAccessToken(s string) bool {
-	return beginsToken(s) && only(s, tokenBytes)
-}
-
-// An access key is its id and its secret, with an underscore between them, see package auth.
-const (
-	keyMark   = "nlk"
-	keyID     = len(keyMark) + 16
-	keySecret = 43
-)
-
-func isKey(s string) bool {
-	return len(s) == keyID+1+keySecret && s[keyID] == '_' && isKeyID(s[:keyID]) && isKeySecret(s[keyID+1:])
-}
-
-func isKeyID(s string) bool {
-	return len(s) == keyID && s[:len(keyMark)] == keyMark && only(s[len(keyMark):], lowerHexBytes)
-}
-
-func isKeySecret(s string) bool { return len(s) == keySecret && only(s, base64Bytes) }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/credential"
 )
 
 // What programs present in these tests. None of it opens anything.
@@ -197,7 +199,7 @@ func FuzzPresented(f *testing.F) {
 		if !found && c != broken {
 			t.Fatalf("found nothing, and got %+v", c)
 		}
-		if c.Token != "" && !isKey(c.Token) && !isAccessToken(c.Token) {
+		if c.Token != "" && !credential.IsKey(c.Token) && !credential.IsAccessToken(c.Token) {
 			t.Fatalf("got %q, which is no token", c.Token)
 		}
 		delete(h, "Cf-Access-Client-Id")

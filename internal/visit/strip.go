@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/nightlatch/nightlatch/internal/credential"
 )
 
 // StripAuthorization removes the lines of Authorization that hold something of ours from a request that goes on to the application, which
@@ -79,11 +81,11 @@ func namesBasic(line string) bool {
 // nearly the secret.
 func holdsOurs(s string) bool {
 	for rest := s; ; {
-		i := strings.Index(rest, tokenBegin)
+		i := strings.Index(rest, credential.AccessBegin)
 		if i < 0 {
 			break
 		}
-		if beginsToken(rest[i:]) {
+		if credential.BeginsAccessToken(rest[i:]) {
 			return true
 		}
 		rest = rest[i+1:]
@@ -91,21 +93,19 @@ func holdsOurs(s string) bool {
 	return holdsKey(s, true) || holdsRefresh(s)
 }
 
-// A refresh token is for the API alone. One in place of an access token is a mistake, and worth more than that.
-const (
-	refreshMark = "nlr_"
-	refreshPart = 32 // bytes after that, without which it is none that was cut off, but a name
-)
+// refreshPart is how many bytes come after the mark of a refresh token that was cut off, and not after a mark that is part of a name. Such a
+// token is for the API alone: one in place of an access token is a mistake, and worth more than that.
+const refreshPart = 32
 
 // holdsRefresh tells whether a refresh token begins anywhere in s, where no other token is under way, in which its mark may stand by chance.
 func holdsRefresh(s string) bool {
-	for at := 0; ; at += len(refreshMark) {
-		i := strings.Index(s[at:], refreshMark)
+	for at := 0; ; at += len(credential.RefreshMark) {
+		i := strings.Index(s[at:], credential.RefreshMark)
 		if i < 0 {
 			return false
 		}
 		at += i
-		rest := s[at+len(refreshMark):]
+		rest := s[at+len(credential.RefreshMark):]
 		if (at == 0 || !only(s[at-1:at], tokenBytes)) && len(rest) >= refreshPart && only(rest[:refreshPart], base64Bytes) {
 			return true
 		}
@@ -117,11 +117,11 @@ func holdsID(s string) bool { return holdsKey(s, false) }
 
 func holdsKey(s string, withSecret bool) bool {
 	for {
-		i := strings.Index(s, keyMark)
-		if i < 0 || len(s) < i+keyID {
+		i := strings.Index(s, credential.KeyMark)
+		if i < 0 || len(s) < i+credential.KeyIDLength {
 			return false
 		}
-		if only(s[i+len(keyMark):i+keyID], hexBytes) && (!withSecret || strings.HasPrefix(s[i+keyID:], "_")) {
+		if only(s[i+len(credential.KeyMark):i+credential.KeyIDLength], hexBytes) && (!withSecret || strings.HasPrefix(s[i+credential.KeyIDLength:], credential.KeyJoint)) {
 			return true
 		}
 		s = s[i+1:]

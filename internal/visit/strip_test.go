@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nightlatch/nightlatch/internal/credential"
 )
 
 // ID-12: what is ours goes, good or bad, and everything else stays as it was sent.
@@ -31,7 +33,7 @@ func TestStripAuthorization(t *testing.T) {
 		"Bearer " + wholeKey, "bearer  " + ourJWT, "Token " + wholeKey, wholeKey, "Bearer\t" + wholeKey, "Bearer " + wholeKey[:40], "Basic YTpi, Bearer " + wholeKey,
 		basic("alice", wholeKey), "BASIC " + basic("alice", wholeKey)[6:], strings.TrimRight(basic("bob", wholeKey), "="), basic(wholeKey, "x"),
 		basic("alice", ourJWT), basic(strings.Repeat("long", 400), wholeKey), "Basic\t" + basic("a", wholeKey)[6:], "Bearer " + ourJWT + "x",
-		"Bearer " + tokenBegin + "Bearer " + ourJWT, "Bearer nlk nlk" + wholeKey,
+		"Bearer " + credential.AccessBegin + "Bearer " + ourJWT, "Bearer nlk nlk" + wholeKey,
 		" " + basic("alice", wholeKey), "\t" + basic("alice", wholeKey), " Bearer " + wholeKey, " Bearer " + refresh, "Bearer " + refresh, refresh, `Bearer "` + refresh + `"`,
 		"Basic YTpi, " + basic("alice", wholeKey), "Basic YTpi," + basic("a", wholeKey), "Basic YTp," + basic("ab", wholeKey), "Basic YT," + basic("abc", wholeKey),
 		"Basic Y," + basic("abcd", wholeKey), "Bearer abc, bAsIc" + basic("alice", wholeKey)[5:], "Basic YTpi, Bearer " + refresh, "Bearer nlr_nlr_ " + refresh[:40], basic("alice", refresh), basic("nlr_user", refresh),
