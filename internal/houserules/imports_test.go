@@ -67,13 +67,14 @@ var rooms = map[string]room{
 	"docs/assertion-verifier": {nil, "a program of its own: whoever copies it takes one file"},
 
 	// For tests and measurements only: no room above names them.
-	"internal/auth/authtest":   {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
-	"internal/store/storetest": {[]string{"internal/store"}, "the suite that every backend passes"},
-	"internal/api/apitest":     {[]string{"docs"}, "it knows the API by its description alone, as those who use it do"},
-	"internal/mail/mailtest":   {nil, "a mail server that runs in a test, good or bad, for every room whose acts end in a mail"},
-	"internal/wiretest":        {nil, "a client and an upstream that change no byte"},
-	"internal/programtest":     {[]string{"caddymodule", "internal/otp"}, "the whole program and the people who use it, for the tests that look from outside"},
-	"bench":                    {[]string{"internal/auth", "internal/otp", "internal/server", "internal/visit"}, "it makes users and sessions, and measures the program from outside"},
+	"internal/auth/authtest":       {[]string{"internal/auth", "internal/otp", "internal/store", "internal/store/badgerstore", "internal/store/storetest"}, "a service on a store in memory, for the tests of the doors"},
+	"internal/signing/signingtest": {[]string{"internal/signing"}, "keys with a clock of the test's, and what a verifier sees of them"},
+	"internal/store/storetest":     {[]string{"internal/store"}, "the suite that every backend passes"},
+	"internal/api/apitest":         {[]string{"docs"}, "it knows the API by its description alone, as those who use it do"},
+	"internal/mail/mailtest":       {nil, "a mail server that runs in a test, good or bad, for every room whose acts end in a mail"},
+	"internal/wiretest":            {nil, "a client and an upstream that change no byte"},
+	"internal/programtest":         {[]string{"caddymodule", "internal/otp"}, "the whole program and the people who use it, for the tests that look from outside"},
+	"bench":                        {[]string{"internal/auth", "internal/otp", "internal/server", "internal/visit"}, "it makes users and sessions, and measures the program from outside"},
 }
 
 // outside are imports that only some rooms may have, with the reason. No room may have one with an empty list.
@@ -89,7 +90,7 @@ var outside = map[string]struct {
 	"github.com/gorilla/securecookie": {[]string{"internal/auth"}, "there is one envelope of tickets, with keys that only auth has"},
 	"golang.org/x/crypto/argon2":      {[]string{"internal/password"}, "a hash outside of the bound on memory would be a way round it"},
 	"github.com/wneessen/go-mail":     {[]string{"internal/mail"}, "whoever could send mail alone would do it without the checks of the address and the server"},
-	"github.com/go-jose/go-jose":      {[]string{"internal/signing", "docs/assertion-verifier"}, "what we say is signed in one place, with keys that only it has; and an application checks it"},
+	"github.com/go-jose/go-jose":      {[]string{"internal/signing", "internal/signing/signingtest", "docs/assertion-verifier"}, "what we say is signed in one place, with keys that only it has; and an application checks it"},
 	"github.com/coreos/go-oidc":       {nil, "a verifier is a peer of the tests, no part of the program"},
 	"github.com/pb33f":                {[]string{"internal/api/apitest"}, "what holds answers to the document is a peer of the tests, no part of the program"},
 	"go.yaml.in/yaml":                 {[]string{"docs"}, "the API speaks JSON; its description alone is written in YAML"},
@@ -101,7 +102,7 @@ var outside = map[string]struct {
 		"bench", "caddymodule", "docs/assertion-verifier", "docs/webhook-receiver", "internal/admin", "internal/api/apitest", "internal/api", "internal/forms", "internal/gate", "internal/identity", "internal/portal", "internal/programtest", "internal/server", "internal/visit", "internal/webhook", "web",
 	}, "the rules hold whatever asks: auth and all below it know no requests"},
 	"os/exec": {[]string{"bench", "internal/programtest"}, "a gate starts no programs"},
-	"testing": {[]string{"internal/api/apitest", "internal/auth/authtest", "internal/mail/mailtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
+	"testing": {[]string{"internal/api/apitest", "internal/auth/authtest", "internal/mail/mailtest", "internal/signing/signingtest", "internal/store/storetest", "internal/programtest", "internal/wiretest"}, "test code stays out of the program"},
 
 	"math/rand":     {nil, "crypto/rand only: what is random here is a secret or looks like one"},
 	"text/template": {nil, "it does not escape"},

@@ -23,6 +23,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/signing"
+	"github.com/nightlatch/nightlatch/internal/signing/signingtest"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -58,7 +59,7 @@ func read(t testing.TB, keys *signing.Keys, token string) (header, claims map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, found := set(t, keys)[parsed.Signatures[0].Header.KeyID]
+	key, found := signingtest.Published(t, keys)[parsed.Signatures[0].Header.KeyID]
 	if !found || key.Algorithm != parsed.Signatures[0].Header.Algorithm {
 		t.Fatalf("the key of %+v is not published", parsed.Signatures[0].Header)
 	}
@@ -81,7 +82,7 @@ func read(t testing.TB, keys *signing.Keys, token string) (header, claims map[st
 
 // JW-6, JW-12, ID-11: what a token says, all of it: whose it is, for whom, and that it ends soon.
 func TestAssertion(t *testing.T) {
-	signedIn, typed := middle.Add(-3*time.Hour), middle.Add(-2*time.Minute)
+	signedIn, typed := signingtest.Middle.Add(-3*time.Hour), signingtest.Middle.Add(-2*time.Minute)
 	s := &auth.Session{
 		ID: "00112233", UserID: "u1", Name: "alice", FullName: "Alice Añez", Email: "alice@example.test", Groups: []string{"admins", "staff"}, GroupList: "admins,staff",
 		Created: signedIn, Proofs: []auth.Proof{{Method: auth.Password, At: signedIn}, {Method: auth.TOTP, At: typed}},
@@ -128,13 +129,13 @@ func TestAssertion(t *testing.T) {
 			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			keys, _ := keysAt(middle)
+			keys, _ := signingtest.KeysAt(signingtest.Middle)
 			header, claims := read(t, keys, tell(t, asserting(t, keys, c.assertion), c.session, c.visit))
-			kid := signedBy(t, keys, c.assertion.Algorithm)
+			kid := signingtest.SignedBy(t, keys, c.assertion.Algorithm)
 			if want := map[string]any{"alg": string(c.assertion.Algorithm), "typ": "JWT", "kid": kid}; !maps.Equal(header, want) {
 				t.Errorf("header %v, want %v", header, want)
 			}
-			c.want["iat"], c.want["exp"] = float64(middle.Unix()), float64(middle.Unix()+60)
+			c.want["iat"], c.want["exp"] = float64(signingtest.Middle.Unix()), float64(signingtest.Middle.Unix()+60)
 			if got, want := fmt.Sprint(claims), fmt.Sprint(c.want); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
@@ -146,11 +147,11 @@ func TestAssertion(t *testing.T) {
 func TestAssertionTellsMethods(t *testing.T) {
 	proofs := func(methods ...auth.Method) (list []auth.Proof) {
 		for _, m := range methods {
-			list = append(list, auth.Proof{Method: m, At: middle})
+			list = append(list, auth.Proof{Method: m, At: signingtest.Middle})
 		}
 		return list
 	}
-	keys, _ := keysAt(middle)
+	keys, _ := signingtest.KeysAt(signingtest.Middle)
 	for want, proven := range map[string][]auth.Proof{
 		"[pwd]":                         proofs(auth.Password),
 		"[pwd otp mfa]":                 proofs(auth.Password, auth.TOTP),
@@ -170,20 +171,20 @@ func TestAssertionTellsMethods(t *testing.T) {
 
 // ASVS 9.2.1: a token is used again for 30 seconds, so each one that is sent has at least 30 left, and then there is a new one.
 func TestASVS9_2_1AssertionIsReused(t *testing.T) {
-	keys, clock := keysAt(middle)
+	keys, clock := signingtest.KeysAt(signingtest.Middle)
 	told := asserting(t, keys, identity.Assertion{Algorithm: signing.ES256}) // whose signatures all differ
 	s := &auth.Session{Name: "alice"}
 	first := tell(t, told, s, at(wiki))
 	for after, same := range map[time.Duration]bool{0: true, 29 * time.Second: true, 29999 * time.Millisecond: true, 30 * time.Second: false, -time.Second: false} {
 		s := &auth.Session{Name: "alice"}
-		clock.Time = middle
+		clock.Time = signingtest.Middle
 		first := tell(t, told, s, at(wiki))
-		clock.Time = middle.Add(after)
+		clock.Time = signingtest.Middle.Add(after)
 		if got := tell(t, told, s, at(wiki)); (got == first) != same {
 			t.Errorf("after %s: the same token %v, want %v", after, got == first, same)
 		}
 	}
-	clock.Time = middle
+	clock.Time = signingtest.Middle
 	if tell(t, told, &auth.Session{Name: "alice"}, at(wiki)) == first {
 		t.Error("another snapshot of the session has the same token")
 	}
@@ -192,7 +193,7 @@ func TestASVS9_2_1AssertionIsReused(t *testing.T) {
 // JW-12, ID-18, JW-10, ASVS 9.2.4: sites that share a session, a person and every other thing never share a token, however many there are and
 // whoever comes first; and each keeps its own.
 func TestJW12SitesDoNotShareTokens(t *testing.T) {
-	keys, _ := keysAt(middle)
+	keys, _ := signingtest.KeysAt(signingtest.Middle)
 	s := &auth.Session{Name: "alice"}
 	type site struct {
 		told  *identity.Teller
@@ -236,7 +237,7 @@ func TestJW12SitesDoNotShareTokens(t *testing.T) {
 
 // More sites than a session keeps tokens for cost signatures and nothing else.
 func TestAssertionForManySites(t *testing.T) {
-	keys, _ := keysAt(middle)
+	keys, _ := signingtest.KeysAt(signingtest.Middle)
 	s, told := &auth.Session{Name: "alice"}, asserting(t, keys, identity.Assertion{Algorithm: signing.EdDSA})
 	for round := range 3 {
 		for i := range 20 {
@@ -250,7 +251,7 @@ func TestAssertionForManySites(t *testing.T) {
 
 // No token, no request: the headers that anybody may read are not sent either.
 func TestAssertionFailsClosed(t *testing.T) {
-	keys, _ := keysAt(middle)
+	keys, _ := signingtest.KeysAt(signingtest.Middle)
 	broken := errors.New("no keys")
 	for name, c := range map[string]struct {
 		told *identity.Teller
@@ -275,7 +276,7 @@ func TestAssertionFailsClosed(t *testing.T) {
 // FA-14, ID-4: the answer to a proxy has the token, or the empty header where nobody is signed in, so that the visitor's own never stays.
 // Where it cannot be made there is no answer.
 func TestAnswerHasTheAssertion(t *testing.T) {
-	keys, _ := keysAt(middle)
+	keys, _ := signingtest.KeysAt(signingtest.Middle)
 	told, s, visitor := asserting(t, keys, identity.Assertion{Algorithm: signing.EdDSA}), &auth.Session{Name: "alice"}, http.Header{"Nightlatch-Assertion": {"forged"}}
 	answer := http.Header{}
 	if err := told.Answer(answer, visitor, s, at(wiki)); err != nil {
@@ -305,13 +306,13 @@ func TestAssertionHeaderIsReserved(t *testing.T) {
 
 // JW-1, JW-2, JW-4, JW-5, JW-7, JW-8, ASVS 9.2.3: our own keys in the hands of an ordinary verifier, and every token that somebody could make of ours.
 func TestJW1JW2JW7TokensThatAreNotOurs(t *testing.T) {
-	keys, clock := keysAt(middle)
+	keys, clock := signingtest.KeysAt(signingtest.Middle)
 	verify := func(token string) error {
 		parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.EdDSA, jose.ES256})
 		if err != nil {
 			return err
 		}
-		key, found := set(t, keys)[parsed.Headers[0].KeyID]
+		key, found := signingtest.Published(t, keys)[parsed.Headers[0].KeyID]
 		if !found {
 			return errors.New("no such key")
 		}
@@ -319,15 +320,15 @@ func TestJW1JW2JW7TokensThatAreNotOurs(t *testing.T) {
 		if err := parsed.Claims(key, &c); err != nil {
 			return err
 		}
-		return c.ValidateWithLeeway(jwt.Expected{Issuer: wiki + "/_nightlatch", AnyAudience: jwt.Audience{wiki}, Time: clock.now()}, 0)
+		return c.ValidateWithLeeway(jwt.Expected{Issuer: wiki + "/_nightlatch", AnyAudience: jwt.Audience{wiki}, Time: clock.Now()}, 0)
 	}
 	for _, a := range signing.Algorithms {
-		clock.Time = middle
+		clock.Time = signingtest.Middle
 		token := tell(t, asserting(t, keys, identity.Assertion{Algorithm: a}), &auth.Session{Name: "alice"}, at(wiki))
 		other := tell(t, asserting(t, keys, identity.Assertion{Algorithm: a}), &auth.Session{Name: "alice"}, at(mail))
 		part := strings.Split(token, ".")
-		kid := signedBy(t, keys, a)
-		public, err := json.Marshal(set(t, keys)[kid])
+		kid := signingtest.SignedBy(t, keys, a)
+		public, err := json.Marshal(signingtest.Published(t, keys)[kid])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -379,7 +380,7 @@ func TestJW1JW2JW7TokensThatAreNotOurs(t *testing.T) {
 			}
 		}
 		for after, good := range map[time.Duration]bool{59 * time.Second: true, 61 * time.Second: false, time.Hour: false} {
-			clock.Time = middle.Add(after)
+			clock.Time = signingtest.Middle.Add(after)
 			if err := verify(token); (err == nil) != good {
 				t.Errorf("%s: JW-6 after %s: %v", a, after, err)
 			}
@@ -406,7 +407,7 @@ func TestDiscovery(t *testing.T) {
 
 // The warm path signs nothing and joins nothing, and allocates what the plain headers do: one array, also for a whole answer.
 func TestTellingIsCheapWhenWarm(t *testing.T) {
-	keys, _ := keysAt(middle)
+	keys, _ := signingtest.KeysAt(signingtest.Middle)
 	count := func(told *identity.Teller) float64 {
 		s, r, v := &auth.Session{Name: "alice", Groups: []string{"admins", "staff"}}, request(http.Header{}), at(wiki)
 		return testing.AllocsPerRun(100, func() {

@@ -18,6 +18,7 @@ import (
 	"github.com/nightlatch/nightlatch/internal/auth"
 	"github.com/nightlatch/nightlatch/internal/identity"
 	"github.com/nightlatch/nightlatch/internal/signing"
+	"github.com/nightlatch/nightlatch/internal/signing/signingtest"
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
 
@@ -325,7 +326,7 @@ func BenchmarkTell(b *testing.B) {
 	}
 	plain := teller(b, identity.Defaults)
 	piped := teller(b, preset(b, "jenkins"))
-	keys, _ := keysAt(middle)
+	keys, _ := signingtest.KeysAt(signingtest.Middle)
 	signed := asserting(b, keys, identity.Assertion{Algorithm: signing.EdDSA})
 	warm := &auth.Session{Name: alice.Name, FullName: alice.FullName, Email: alice.Email, GroupList: alice.GroupList}
 	for _, c := range []struct {
@@ -371,7 +372,7 @@ func ExampleTeller_Tell() {
 func BenchmarkSign(b *testing.B) {
 	for _, a := range signing.Algorithms {
 		b.Run(string(a), func(b *testing.B) {
-			keys, clock := keysAt(middle)
+			keys, clock := signingtest.KeysAt(signingtest.Middle)
 			told, r, s := asserting(b, keys, identity.Assertion{Algorithm: a}), request(http.Header{}), &auth.Session{Name: "alice", Groups: []string{"admins", "staff"}}
 			b.ReportAllocs()
 			for b.Loop() {
