@@ -324,19 +324,7 @@ func TestCS12AScriptOfTheApplicationCannotUseWhatWasTypedOnOurPages(t *testing.T
 func TestMF1AHalfWaySessionIsAskedForTheRest(t *testing.T) {
 	d := newDesk(t)
 	bob := d.AddUser(t, auth.NewUser{Name: "bob"})
-	session := bob.EnterPassword(t).Session
-	pr, err := d.StepUp(t.Context(), authtest.Client, session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := d.Service.Attempt(t.Context(), authtest.Client, pr.Attempt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob.Secret = v.Pending.Secret
-	if _, err = d.ConfirmEnrollment(t.Context(), authtest.Client, pr.Attempt, bob.Code()); err != nil {
-		t.Fatal(err)
-	}
+	session, _ := bob.HalfWay(t)
 	d.Clock.Move(otp.Period)
 	h := &hand{desk: d, carrier: byCookie, holds: session}
 	ownRoutes(func(method, path string, _ bool) {

@@ -10,24 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nightlatch/nightlatch/internal/programtest"
 	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
 // The API as it is on the wire: what no ordinary client sends, through a whole Caddy.
 func TestAPIOnTheWire(t *testing.T) {
-	app := wiretest.Echo(t)
-	plain, tls := programtest.FreeAddr(t), programtest.FreeAddr(t)
-	h := begin(t, "", "", strings.NewReplacer("PLAIN", plain, "PORT", port(tls), "APP", app.Addr).Replace(`
-http://PLAIN {
-	nightlatch
-	reverse_proxy APP
-}
-https://app.test:PORT {
-	nightlatch
-	reverse_proxy APP
-}
-`))
+	h, app, plain, tls := beginPlainAndSecured(t)
 	alice, _ := h.joined(t, "http://"+plain, "alice")
 	base := "https://" + tls
 	signIn := fmt.Sprintf(`{"username":"alice","password":%q,"code":%q,"tokens":true}`, password, alice.Paper[0])

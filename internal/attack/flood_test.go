@@ -28,18 +28,7 @@ import (
 )
 
 func TestFloods(t *testing.T) {
-	app := wiretest.Echo(t)
-	plain, secured := programtest.FreeAddr(t), programtest.FreeAddr(t)
-	h := begin(t, "", "", strings.NewReplacer("PLAIN", plain, "PORT", port(secured), "APP", app.Addr).Replace(`
-http://PLAIN {
-	nightlatch
-	reverse_proxy APP
-}
-https://app.test:PORT {
-	nightlatch
-	reverse_proxy APP
-}
-`))
+	h, _, plain, secured := beginPlainAndSecured(t)
 	_, b := h.joined(t, "http://"+plain, "alice")
 	// The same process answers her on a new connection.
 	wantAlive := func(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/nightlatch/nightlatch/internal/api/apitest"
 	"github.com/nightlatch/nightlatch/internal/programtest"
+	"github.com/nightlatch/nightlatch/internal/wiretest"
 )
 
 const (
@@ -51,6 +52,24 @@ func beginIn(t *testing.T, s *programtest.Server, global, option, sites string) 
 	s.Start(t)
 	awaitCertificates(t, sites)
 	return &house{s}
+}
+
+// beginPlainAndSecured runs the program before an application that says what it was sent, at one address without TLS and at one with it.
+func beginPlainAndSecured(t *testing.T) (h *house, app *wiretest.Upstream, plain, secured string) {
+	t.Helper()
+	app = wiretest.Echo(t)
+	plain, secured = programtest.FreeAddr(t), programtest.FreeAddr(t)
+	h = begin(t, "", "", strings.NewReplacer("PLAIN", plain, "PORT", port(secured), "APP", app.Addr).Replace(`
+http://PLAIN {
+	nightlatch
+	reverse_proxy APP
+}
+https://app.test:PORT {
+	nightlatch
+	reverse_proxy APP
+}
+`))
+	return h, app, plain, secured
 }
 
 // awaitCertificates waits until each site has one: Caddy gets them after it has said that it serves.

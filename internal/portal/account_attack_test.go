@@ -104,19 +104,7 @@ func TestMF1MF13ASVS6_3_4AHalfWaySessionIsNobodyOnTheAccount(t *testing.T) {
 	d := newDesk(t)
 	d.WithMail()
 	bob := d.AddUser(t, auth.NewUser{Name: "bob", Email: "bob@example.test"})
-	session := bob.EnterPassword(t).Session
-	pr, err := d.StepUp(t.Context(), authtest.Client, session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := d.Attempt(t.Context(), pr.Attempt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob.Secret = v.Pending.Secret
-	if _, err = d.ConfirmEnrollment(t.Context(), authtest.Client, pr.Attempt, bob.Code()); err != nil {
-		t.Fatal(err)
-	}
+	session, _ := bob.HalfWay(t)
 	d.Clock.Move(otp.Period)
 	before, id := d.account(t, bob), d.factorOf(t, bob)
 

@@ -321,19 +321,7 @@ func TestCS5HeadBeginsNothing(t *testing.T) {
 func TestCS5ALinkDoesNotLoseBackupCodes(t *testing.T) {
 	d := newDesk(t)
 	bob := d.AddUser(t, auth.NewUser{Name: "bob"})
-	session := bob.EnterPassword(t).Session
-	pr, err := d.StepUp(t.Context(), authtest.Client, session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := d.Attempt(t.Context(), pr.Attempt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob.Secret = v.Pending.Secret
-	if pr, err = d.ConfirmEnrollment(t.Context(), authtest.Client, pr.Attempt, bob.Code()); err != nil || pr.Step != auth.StepSaveCodes {
-		t.Fatalf("confirming: step %q, %v", pr.Step, err)
-	}
+	session, pr := bob.HalfWay(t)
 	w := d.ask("GET", "/_nightlatch/sudo?level=two_factor&max_age=60", "", cookies(pr.Attempt, session))
 	if at := w.Header().Get("Location"); w.Code != 303 || at != "/_nightlatch/backup-codes" || len(w.Header().Values("Set-Cookie")) != 0 {
 		t.Errorf("got %d to %q, cookies %v; want the backup codes", w.Code, at, w.Header().Values("Set-Cookie"))

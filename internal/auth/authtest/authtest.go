@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -140,44 +141,33 @@ func (b *Bench) Sent() []auth.Message {
 // SentUntil waits for a message to a person and returns what was sent before it; both are forgotten.
 func (b *Bench) SentUntil(t testing.TB, name string) []auth.Message {
 	t.Helper()
-	patience := time.After(10 * time.Second)
-	for {
-		b.mu.Lock()
-		for i, m := range b.messages {
-			if m.User == name {
-				before := b.messages[:i]
-				b.messages = b.messages[i+1:]
-				b.mu.Unlock()
-				return before
-			}
-		}
-		b.mu.Unlock()
-		select {
-		case <-b.arrived:
-		case <-patience:
-			t.Fatalf("nothing was sent to %s", name)
-		}
-	}
+	before, _ := b.until(t, "to "+name, func(m auth.Message) bool { return m.User == name })
+	return before
 }
 
 // Await returns the next message of a kind, which may be sent after the answer to whoever asked, and forgets what came before it.
 func (b *Bench) Await(t testing.TB, kind auth.MessageKind) auth.Message {
 	t.Helper()
+	_, m := b.until(t, "of the kind "+string(kind), func(m auth.Message) bool { return m.Kind == kind })
+	return m
+}
+
+// until waits for a message, and returns it and what was sent before it; all of them are forgotten.
+func (b *Bench) until(t testing.TB, what string, is func(auth.Message) bool) (before []auth.Message, m auth.Message) {
+	t.Helper()
 	patience := time.After(10 * time.Second)
 	for {
 		b.mu.Lock()
-		for i, m := range b.messages {
-			if m.Kind == kind {
-				b.messages = b.messages[i+1:]
-				b.mu.Unlock()
-				return m
-			}
+		if i := slices.IndexFunc(b.messages, is); i >= 0 {
+			before, m, b.messages = b.messages[:i], b.messages[i], b.messages[i+1:]
+			b.mu.Unlock()
+			return before, m
 		}
 		b.mu.Unlock()
 		select {
 		case <-b.arrived:
 		case <-patience:
-			t.Fatalf("no message %q was sent", kind)
+			t.Fatalf("nothing was sent %s", what)
 		}
 	}
 }
@@ -249,19 +239,39 @@ func (b *Bench) Enroll(t testing.TB, in auth.NewUser) *Person {
 	return p
 }
 
-// Finish goes on with an attempt that stands at enrollment until there is a session.
-func (p *Person) Finish(t testing.TB, pr auth.Progress) {
+// HalfWay has a person who has signed in with a password confirm an authenticator, and not say that the backup codes are saved: the account
+// has a second factor, and the session, which is returned with what it is at, has not proven it.
+func (p *Person) HalfWay(t testing.TB) (session string, pr auth.Progress) {
 	t.Helper()
-	b := p.bench
-	v, err := b.Attempt(t.Context(), pr.Attempt)
+	session = p.EnterPassword(t).Session
+	pr, err := p.bench.StepUp(t.Context(), Client, session, auth.Requirement{Level: auth.LevelTwoFactor}, "")
+	if err != nil {
+		t.Fatalf("beginning the enrollment of %s: %v", p.Name, err)
+	}
+	return session, p.confirm(t, pr)
+}
+
+// confirm goes on with an attempt that stands at enrollment, until the backup codes are to be saved.
+func (p *Person) confirm(t testing.TB, pr auth.Progress) auth.Progress {
+	t.Helper()
+	v, err := p.bench.Attempt(t.Context(), pr.Attempt)
 	if err != nil || v.Step != auth.StepEnroll {
 		t.Fatalf("enrolling %s: step %q, error %v", p.Name, v.Step, err)
 	}
 	p.Secret = v.Pending.Secret
-	if pr, err = b.ConfirmEnrollment(t.Context(), Client, pr.Attempt, p.Code()); err != nil {
-		t.Fatalf("confirming the enrollment of %s: %v", p.Name, err)
+	if pr, err = p.bench.ConfirmEnrollment(t.Context(), Client, pr.Attempt, p.Code()); err != nil || pr.Step != auth.StepSaveCodes {
+		t.Fatalf("confirming the enrollment of %s: step %q, error %v", p.Name, pr.Step, err)
 	}
-	if v, err = b.Attempt(t.Context(), pr.Attempt); err != nil || v.Step != auth.StepSaveCodes {
+	return pr
+}
+
+// Finish goes on with an attempt that stands at enrollment until there is a session.
+func (p *Person) Finish(t testing.TB, pr auth.Progress) {
+	t.Helper()
+	b := p.bench
+	pr = p.confirm(t, pr)
+	v, err := b.Attempt(t.Context(), pr.Attempt)
+	if err != nil || v.Step != auth.StepSaveCodes {
 		t.Fatalf("reading the backup codes of %s: step %q, error %v", p.Name, v.Step, err)
 	}
 	p.Codes = v.Codes
