@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nightlatch/nightlatch/internal/api"
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -133,6 +134,7 @@ func TestEveryRouteWithoutTheService(t *testing.T) {
 			return // it asks the service nothing
 		}
 		d.log.Reset()
+		d.Clock.Move(time.Second) // which says it again
 		a := d.ask(method, path, bodyOf(method), cookie(visit.Session, d.VisitorToken()))
 		a.is(503, "unavailable")
 		if a.Header().Get("Retry-After") != "10" || strings.Contains(a.Body.String(), "disk") || strings.Count(d.log.String(), "the disk is gone") != 1 {
