@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -198,6 +199,13 @@ func TestJW3JW6EachClaimIsNeeded(t *testing.T) {
 		"an application's": func(said map[string]any) { said["aud"] = home },
 		"nbf to come":      func(said map[string]any) { said["nbf"] = now + 60 },
 		"iat to come":      func(said map[string]any) { said["iat"] = now + 60 },
+		"exp below zero":   func(said map[string]any) { said["exp"] = -1 },
+		"exp beyond all":   func(said map[string]any) { said["exp"] = json.RawMessage("1" + strings.Repeat("0", 30)) },
+		"exp as a part":    func(said map[string]any) { said["exp"] = float64(now) + 60.5 },
+		"exp in a list":    func(said map[string]any) { said["exp"] = []int64{now + 60} },
+		"nbf beyond all":   func(said map[string]any) { said["nbf"] = int64(math.MaxInt64) },
+		"iat below zero":   func(said map[string]any) { said["iat"] = -1 },
+		"null":             func(said map[string]any) { said["aud"] = nil },
 		"exp as text":      func(said map[string]any) { said["exp"] = "9999999999" },
 		"somebody else's":  func(said map[string]any) { said["sub"] = strings.Repeat("0", 32) },
 		"another version":  func(said map[string]any) { said["ver"] = strings.Repeat("0", 16) },

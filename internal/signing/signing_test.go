@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -218,6 +219,18 @@ func TestJW1JW2JW4JW5JW7OnlyTheVeryTokenIsRead(t *testing.T) {
 		"another spelling": token[:len(token)-1] + string(last^1),
 		"a blank in front": " " + token,
 		"too long":         parts[0] + "." + strings.Repeat("A", 2<<10) + "." + parts[2],
+		"crit":             head(`{"alg":"EdDSA","crit":["x"],"kid":"`+kid+`","typ":"at+jwt","x":1}`) + parts[2],
+		"jku":              head(`{"alg":"EdDSA","jku":"https://evil.example/jwks.json","kid":"`+kid+`","typ":"at+jwt"}`) + parts[2],
+		"x5c":              head(`{"alg":"EdDSA","kid":"`+kid+`","typ":"at+jwt","x5c":["AA=="]}`) + parts[2],
+		"b64":              head(`{"alg":"EdDSA","b64":false,"crit":["b64"],"kid":"`+kid+`","typ":"at+jwt"}`) + parts[2],
+		"a name twice":     head(`{"alg":"none","alg":"EdDSA","kid":"`+kid+`","typ":"at+jwt"}`) + parts[2],
+		"an escape":        head(`{"alg":"EdDSA","kid":"`+kid+`","typ":"at\u002bjwt"}`) + parts[2],
+		"a blank inside":   head(`{"alg":"EdDSA", "kid":"`+kid+`","typ":"at+jwt"}`) + parts[2],
+		"ES256 by name":    head(`{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`) + parts[2],
+		"an assertion's":   parts[0] + "." + strings.SplitN(assertion, ".", 2)[1],
+		"a token inside":   parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(token)) + "." + parts[2],
+		"the other S":      parts[0] + "." + parts[1] + "." + otherS(t, parts[2]),
+		"a short S":        parts[0] + "." + parts[1] + "." + parts[2][:len(parts[2])-2],
 		"JSON":             `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
 	} {
 		if claims, err := keys.VerifyAccessToken(bad); !errors.Is(err, signing.ErrNotOurs) || claims != nil {
@@ -227,4 +240,20 @@ func TestJW1JW2JW4JW5JW7OnlyTheVeryTokenIsRead(t *testing.T) {
 	if _, err := foreign.VerifyAccessToken(token); err != nil {
 		t.Errorf("the same keys made anew: %v", err)
 	}
+}
+
+// otherS is the other encoding that a signature of Ed25519 has where a verifier does not look for it: S and the order of the group (RFC 8032
+// section 5.1.7).
+func otherS(t *testing.T, signature string) string {
+	t.Helper()
+	b, err := base64.RawURLEncoding.DecodeString(signature)
+	if err != nil || len(b) != 64 {
+		t.Fatalf("the signature %q: %v", signature, err)
+	}
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	slices.Reverse(b[32:])
+	s := new(big.Int).SetBytes(b[32:])
+	s.Add(s, order).FillBytes(b[32:])
+	slices.Reverse(b[32:])
+	return base64.RawURLEncoding.EncodeToString(b)
 }
