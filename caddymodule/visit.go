@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -36,37 +37,61 @@ func visitOf(r *http.Request, vars map[string]any) visit.Visit {
 	return v
 }
 
-// findAgain has Caddy find the client's address again where a proxy has written IPv4 as IPv6, as one that listens for both families does. Caddy
-// knows ::ffff:192.0.2.1 neither as an address of 192.0.2.0/24 nor as a trusted proxy's, so it would take such a proxy for the client, and no
-// rule about a network would see such a client.
+// findAgain has Caddy find the client's address again where it reads what proxies have written otherwise than we do:
+//
+//   - Caddy knows ::ffff:192.0.2.1 neither as an address of 192.0.2.0/24 nor as a trusted proxy's, so it would take a proxy that writes IPv4 as
+//     IPv6, as one that listens for both families does, for the client, and no rule about a network would see such a client.
+//   - It passes over what is no address, such as the "unix:" of a proxy that is asked at a socket, and believes what stands before that. But
+//     each proxy adds at the end what it knows itself: what stands before something that nobody can read may be the client's own (FA-9).
 func findAgain(r *http.Request, vars map[string]any, peer string) {
 	srv, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if srv == nil {
+	if srv == nil || !slices.ContainsFunc(srv.ClientIPHeaders, func(name string) bool { return !plainlyTold(r.Header.Values(name)) }) {
 		return
 	}
 	plain := http.Header{}
-	changed := false
 	for _, name := range srv.ClientIPHeaders {
-		for _, line := range r.Header.Values(name) {
-			if strings.Contains(line, ":") && strings.Contains(line, ".") || strings.Contains(strings.ToLower(line), "ffff") {
-				entries := strings.Split(line, ",")
-				for i, entry := range entries {
-					if addr, err := netip.ParseAddr(hostOf(strings.TrimSpace(entry))); err == nil && addr.Is4In6() {
-						entries[i], changed = addr.Unmap().String(), true
-					}
-				}
-				line = strings.Join(entries, ",")
+		entries := strings.Split(strings.Join(r.Header.Values(name), ","), ",")
+		for i, entry := range slices.Backward(entries) {
+			if strings.TrimSpace(entry) == "" {
+				continue
 			}
-			plain.Add(name, line)
+			addr, is := toldEntry(entry)
+			if !is {
+				entries = entries[i+1:]
+				break
+			}
+			entries[i] = addr.Unmap().String()
 		}
-	}
-	if !changed {
-		return
+		if len(entries) > 0 {
+			plain.Set(name, strings.Join(entries, ","))
+		}
 	}
 	again := &http.Request{Method: http.MethodGet, URL: new(url.URL), Header: plain, RemoteAddr: peer}
 	again = caddyhttp.PrepareRequest(again.WithContext(context.Background()), caddy.NewReplacer(), nil, srv)
 	found := again.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	vars[caddyhttp.ClientIPVarKey] = found[caddyhttp.ClientIPVarKey]
+}
+
+// plainlyTold tells whether lines of X-Forwarded-For are read in one way.
+func plainlyTold(lines []string) bool {
+	for _, line := range lines {
+		for entry := range strings.SplitSeq(line, ",") {
+			if addr, is := toldEntry(entry); (!is || addr.Is4In6()) && strings.TrimSpace(entry) != "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// toldEntry reads an address as proxies write it, some with a port.
+func toldEntry(entry string) (addr netip.Addr, is bool) {
+	entry = strings.TrimSpace(entry)
+	if addr, err := netip.ParseAddr(entry); err == nil {
+		return addr, true
+	}
+	withPort, err := netip.ParseAddrPort(entry)
+	return withPort.Addr(), err == nil
 }
 
 // transport says how far the connection can be trusted with a cookie. Only a proxy that the operator declared is believed about the

@@ -122,8 +122,9 @@ func TestVisitOfAUnixSocketHasNoAddress(t *testing.T) {
 	}
 }
 
-// FA-8: however a proxy spells an address, the client is the last that is no trusted proxy, and rules about networks see it.
-func TestFA8AddressesInBothSpellings(t *testing.T) {
+// FA-8: however a proxy spells an address, the client is the last that is no trusted proxy, and rules about networks see it. FA-9: where a proxy
+// has written what is no address, what stands before that is nobody's word.
+func TestFA8FA9AddressesThatProxiesTell(t *testing.T) {
 	srv := strictServer(t, "10.0.0.0/8")
 	for forwarded, want := range map[string]string{
 		"203.0.113.9":                            "203.0.113.9",
@@ -135,6 +136,15 @@ func TestFA8AddressesInBothSpellings(t *testing.T) {
 		"203.0.113.9, ::ffff:10.0.0.7":           "203.0.113.9",
 		"10.0.0.9, 203.0.113.9, ::ffff:10.0.0.7": "203.0.113.9",
 		"2001:db8::1, ::ffff:10.100.200.7":       "2001:db8::1",
+		"203.0.113.9:4711":                       "203.0.113.9",
+		"203.0.113.9,, 10.0.0.7, ":               "203.0.113.9",
+		"x, 203.0.113.9":                         "203.0.113.9",
+		"198.51.100.1, x, 203.0.113.9, 10.0.0.7": "203.0.113.9",
+		"203.0.113.9, unix:":                     "10.0.0.1",
+		"203.0.113.9, unknown":                   "10.0.0.1",
+		"203.0.113.9, unix:, 10.0.0.7":           "10.0.0.1",
+		"203.0.113.9, 10.0.0.7x":                 "10.0.0.1",
+		"unknown":                                "10.0.0.1",
 	} {
 		r := httptest.NewRequest("GET", "https://app.example.com/", nil)
 		r.RemoteAddr = "10.0.0.1:4711"
