@@ -378,7 +378,7 @@ var chinese = words{
 		StepUpRequired:            "您已登录，但对此操作而言时间已过久。",
 		SignInRequired:            "请在浏览器中打开 sign_in_url 登录，然后重试。",
 		TokenRefused:              "所出示的凭据在此无法使用：它有误、已过期、已被撤销，或不适用于此请求。请使用新的凭据。",
-		TokenTooWeak:              "所出示的凭据在此不够：这里需要第二因素，或新的验证。使用访问令牌时，请在 /_nightlatch/api/v1/sudo 完成验证；访问密钥无法做到。",
+		TokenTooWeak:              "所出示的凭据在此不够：这里需要第二重验证，或新的验证。使用访问令牌时，如果还没有第二重验证，请先在 /_nightlatch/api/v1/two-factor/ 之下设置，再在 /_nightlatch/api/v1/sudo 完成验证；访问密钥无法做到。",
 		FormNotProven:             "此操作需要重新验证您的身份，因此您提交的内容没有到达应用。请通过链接在新标签页中继续，然后返回此标签页，重新加载并同意再次提交表单。",
 		BadHostTitle:              "没有此主机",
 		BadHost:                   "请求没有指明主机，或指明的不是主机名，因此没有执行任何操作。",

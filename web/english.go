@@ -376,7 +376,7 @@ var english = words{
 		StepUpRequired:            "You are signed in, but it was too long ago for this.",
 		SignInRequired:            "Sign in at sign_in_url in a browser, then try again.",
 		TokenRefused:              "What was presented opens nothing here: it is wrong, has run out, was revoked, or is not for this request. Take a new one.",
-		TokenTooWeak:              "What was presented does not suffice here: this asks for a second factor, or for a fresh proof. With an access token, prove it at /_nightlatch/api/v1/sudo; an access key never can.",
+		TokenTooWeak:              "What was presented does not suffice here: this asks for a second factor, or for a fresh proof. With an access token, enroll a second factor below /_nightlatch/api/v1/two-factor/ if there is none, and prove it at /_nightlatch/api/v1/sudo; an access key never can.",
 		FormNotProven:             "This needs a fresh proof that it is you, so what you sent did not reach the application. Go on through the link, in a new tab, then come back to this one, reload it and agree to send the form again.",
 		BadHostTitle:              "There is no such host",
 		BadHost:                   "The request names no host, or something that is no host name, so nothing was done.",

@@ -378,7 +378,7 @@ var french = words{
 		StepUpRequired:            "Vous êtes connecté, mais depuis trop longtemps pour ceci.",
 		SignInRequired:            "Connectez-vous à l’adresse sign_in_url dans un navigateur, puis réessayez.",
 		TokenRefused:              "Ce qui a été présenté n’ouvre rien ici : c’est faux, expiré, révoqué ou prévu pour d’autres requêtes. Prenez-en un nouveau.",
-		TokenTooWeak:              "Ce qui a été présenté ne suffit pas ici : un second facteur ou une preuve récente est demandé. Avec un jeton d’accès, apportez-la à /_nightlatch/api/v1/sudo ; une clé d’accès ne le peut jamais.",
+		TokenTooWeak:              "Ce qui a été présenté ne suffit pas ici : un second facteur ou une preuve récente est demandé. Avec un jeton d’accès, configurez un second facteur sous /_nightlatch/api/v1/two-factor/ s’il n’y en a pas, et apportez la preuve à /_nightlatch/api/v1/sudo ; une clé d’accès ne le peut jamais.",
 		FormNotProven:             "Il faut ici prouver à nouveau que c’est vous\u202f; ce que vous avez envoyé n’est donc pas parvenu à l’application. Suivez le lien, dans un nouvel onglet, puis revenez à celui-ci, rechargez-le et acceptez de renvoyer le formulaire.",
 		BadHostTitle:              "Cet hôte n’existe pas",
 		BadHost:                   "La demande ne nomme aucun hôte, ou quelque chose qui n’est pas un nom d’hôte\u202f; rien n’a donc été fait.",

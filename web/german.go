@@ -377,7 +377,7 @@ var german = words{
 		StepUpRequired:            "Sie sind angemeldet, aber hierfür ist das zu lange her.",
 		SignInRequired:            "Melden Sie sich in einem Browser unter sign_in_url an und versuchen Sie es dann noch einmal.",
 		TokenRefused:              "Was vorgelegt wurde, öffnet hier nichts: Es ist falsch, abgelaufen, widerrufen oder nicht für diese Anfrage gedacht. Nehmen Sie ein neues.",
-		TokenTooWeak:              "Was vorgelegt wurde, reicht hier nicht: Verlangt wird ein zweiter Faktor oder ein frischer Nachweis. Mit einem Zugriffstoken erbringen Sie ihn unter /_nightlatch/api/v1/sudo; ein Zugangsschlüssel kann das nie.",
+		TokenTooWeak:              "Was vorgelegt wurde, reicht hier nicht: Verlangt wird ein zweiter Faktor oder ein frischer Nachweis. Mit einem Zugriffstoken richten Sie unter /_nightlatch/api/v1/two-factor/ einen zweiten Faktor ein, falls es keinen gibt, und erbringen den Nachweis unter /_nightlatch/api/v1/sudo; ein Zugangsschlüssel kann das nie.",
 		FormNotProven:             "Hierfür müssen Sie erneut nachweisen, dass Sie es sind, deshalb hat die Anwendung nicht erhalten, was Sie gesendet haben. Folgen Sie dem Link in einem neuen Tab, kehren Sie dann hierher zurück, laden Sie die Seite neu und stimmen Sie zu, das Formular noch einmal zu senden.",
 		BadHostTitle:              "Diesen Host gibt es nicht",
 		BadHost:                   "Die Anfrage nennt keinen Host oder etwas, das kein Hostname ist, deshalb wurde nichts getan.",

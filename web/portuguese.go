@@ -378,7 +378,7 @@ var portuguese = words{
 		StepUpRequired:            "Você está conectado, mas há tempo demais para isto.",
 		SignInRequired:            "Entre em sign_in_url com um navegador e tente de novo.",
 		TokenRefused:              "O que foi apresentado não abre nada aqui: está errado, expirou, foi revogado ou não é para este pedido. Use um novo.",
-		TokenTooWeak:              "O que foi apresentado não basta aqui: é preciso um segundo fator ou uma prova recente. Com um token de acesso, apresente-a em /_nightlatch/api/v1/sudo; uma chave de acesso nunca pode.",
+		TokenTooWeak:              "O que foi apresentado não basta aqui: é preciso um segundo fator ou uma prova recente. Com um token de acesso, configure um segundo fator em /_nightlatch/api/v1/two-factor/ se não houver nenhum, e apresente a prova em /_nightlatch/api/v1/sudo; uma chave de acesso nunca pode.",
 		FormNotProven:             "Isto precisa de uma prova recente de que é você, então o que você enviou não chegou ao aplicativo. Siga o link, em uma nova aba; depois volte a esta, recarregue-a e concorde em enviar o formulário de novo.",
 		BadHostTitle:              "Este host não existe",
 		BadHost:                   "A solicitação não indica nenhum host, ou algo que não é um nome de host, então nada foi feito.",

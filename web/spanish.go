@@ -378,7 +378,7 @@ var spanish = words{
 		StepUpRequired:            "Ha iniciado sesión, pero hace demasiado tiempo para esto.",
 		SignInRequired:            "Inicie sesión en sign_in_url con un navegador e inténtelo de nuevo.",
 		TokenRefused:              "Lo que se ha presentado no abre nada aquí: es incorrecto, ha caducado, se ha revocado o no es para esta petición. Use uno nuevo.",
-		TokenTooWeak:              "Lo que se ha presentado no basta aquí: se pide un segundo factor o una prueba reciente. Con un token de acceso, apórtela en /_nightlatch/api/v1/sudo; una clave de acceso nunca puede.",
+		TokenTooWeak:              "Lo que se ha presentado no basta aquí: se pide un segundo factor o una prueba reciente. Con un token de acceso, configure un segundo factor bajo /_nightlatch/api/v1/two-factor/ si no hay ninguno, y aporte la prueba en /_nightlatch/api/v1/sudo; una clave de acceso nunca puede.",
 		FormNotProven:             "Esto necesita una prueba reciente de que es usted, así que lo que envió no llegó a la aplicación. Siga el enlace, en una pestaña nueva; luego vuelva a esta, recárguela y acepte enviar de nuevo el formulario.",
 		BadHostTitle:              "Este host no existe",
 		BadHost:                   "La solicitud no nombra ningún host, o algo que no es un nombre de host, así que no se hizo nada.",
