@@ -61,6 +61,7 @@ func TestID12CredentialsInFields(t *testing.T) {
 		"the pair, secret twice":         of(cfID, key.id, cfSecret, key.secret, cfSecret, key.secret),
 		"the secret in two fields":       of(cfID, key.id, cfSecret, key.secret[:20], cfSecret, key.secret[20:]),
 		"the pair over both, mixed up":   of(cfID, key.id, nlSecret, key.secret),
+		"the pair over both families":    of(nlID, key.id, cfSecret, key.secret),
 		"the secret in a list":           of(nlID, key.id, nlSecret, key.secret+", "+key.secret),
 		"oversized":                      of("authorization", bearer+strings.Repeat("A", 9000)),
 		"oversized Basic":                of("authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 6000)+":"+key.token()))),
@@ -70,7 +71,6 @@ func TestID12CredentialsInFields(t *testing.T) {
 	// Under these names nothing of ours is looked for, so a cookie counts beside it.
 	unseen := map[string][][2]string{
 		"Basic at the proxy, with a space":  of("proxy-authorization", " "+basic),
-		"the pair over both families":       of(nlID, key.id, cfSecret, key.secret),
 		"the pair in one field":             of(cfID, key.id+", "+key.secret),
 		"the pair with underscores":         of("nightlatch_client_id", key.id, "nightlatch_client_secret", key.secret),
 		"the pair of Cloudflare underlined": of("cf_access_client_id", key.id, "cf_access_client_secret", key.secret),

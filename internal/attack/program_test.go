@@ -379,7 +379,7 @@ http://SILENT {
 	// Mixed up, it is none, and the secret all the same.
 	for i, lines := range [][]string{
 		{"CF-Access-Client-Id: " + secret, "CF-Access-Client-Secret: " + id}, {"CF-Access-Client-Id: " + id + "_" + secret, "CF-Access-Client-Secret: "},
-		{"CF-Access-Client-Id: " + id + "_" + secret}, {"Nightlatch-Client-Id: " + id + "_" + secret},
+		{"CF-Access-Client-Id: " + id + "_" + secret}, {"Nightlatch-Client-Id: " + id + "_" + secret}, {"Nightlatch-Client-Id: " + id, "CF-Access-Client-Secret: " + secret},
 	} {
 		ask(logged, fmt.Sprintf("/mixed-up/%d", i), "with-a-pair", lines...)
 	}
@@ -410,7 +410,7 @@ http://SILENT {
 	want := map[string]int{
 		"info logged GET /x 401": 3, "info logged GET /public/x 200": 3, "error logged GET /public/down 502": 3, "info logged GET /_nightlatch/sign-in 401": 3,
 		"error silent GET /public/down 502": 3,
-		"info logged GET /mixed-up/0 401":   1, "info logged GET /mixed-up/1 401": 1, "info logged GET /mixed-up/2 401": 1, "info logged GET /mixed-up/3 401": 1,
+		"info logged GET /mixed-up/0 401":   1, "info logged GET /mixed-up/1 401": 1, "info logged GET /mixed-up/2 401": 1, "info logged GET /mixed-up/3 401": 1, "info logged GET /mixed-up/4 401": 1,
 	}
 	if fmt.Sprint(lines) != fmt.Sprint(want) {
 		t.Errorf("the log has the lines %v, want %v", lines, want)

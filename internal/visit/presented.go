@@ -38,11 +38,8 @@ func Presented(h http.Header) (c Credential, found bool) {
 	}
 	for i := range pairs {
 		secrets := h[pairs[i].secret]
-		if len(secrets) == 0 {
-			continue // an id alone proves nothing, and gives nothing away
-		}
-		if ids := h[pairs[i].id]; pairs[i].isOurs(ids, secrets) {
-			c = inPair(ids, secrets)
+		if len(secrets) > 0 && pairs[i].isOurs(h) { // an id alone proves nothing, and gives nothing away
+			c = inPair(h[pairs[i].id], secrets)
 			n++
 		}
 	}
@@ -64,10 +61,12 @@ type pair struct {
 	always     bool // under these names there is nothing but ours
 }
 
-// isOurs tells whether a pair is one of ours, good or bad, also with its halves mixed up. Under the names of Cloudflare there may be one of
-// theirs, which is nothing to us.
-func (p *pair) isOurs(ids, secrets []string) bool {
-	return p.always || slices.ContainsFunc(ids, holdsID) || slices.ContainsFunc(secrets, holdsOurs) || slices.ContainsFunc(secrets, holdsID)
+// isOurs tells whether a pair is one of ours, good or bad, also with its halves mixed up, and where one half has the name of another pair.
+// Under the names of Cloudflare there may be one of theirs, which is nothing to us.
+func (p *pair) isOurs(h http.Header) bool {
+	ids, secrets := h[p.id], h[p.secret]
+	return p.always || slices.ContainsFunc(ids, holdsID) || slices.ContainsFunc(secrets, holdsOurs) || slices.ContainsFunc(secrets, holdsID) ||
+		len(ids) == 0 && slices.ContainsFunc(pairs[:], func(other pair) bool { return slices.ContainsFunc(h[other.id], holdsID) })
 }
 
 // inPair reads a pair. Cloudflare writes .access after its ids, so people write it after ours; and in place of the second half of a key,

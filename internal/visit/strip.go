@@ -44,8 +44,7 @@ func OtherAuthorization(h http.Header) []string {
 // InPair tells whether an access key is presented in a pair of headers, good or bad, or stands as a whole where only its id belongs.
 func InPair(h http.Header) bool {
 	for i := range pairs {
-		ids, secrets := h[pairs[i].id], h[pairs[i].secret]
-		if len(secrets) > 0 && pairs[i].isOurs(ids, secrets) || slices.ContainsFunc(ids, holdsOurs) {
+		if len(h[pairs[i].secret]) > 0 && pairs[i].isOurs(h) || slices.ContainsFunc(h[pairs[i].id], holdsOurs) {
 			return true
 		}
 	}
