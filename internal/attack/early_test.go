@@ -114,6 +114,8 @@ https://app.test:PORT {
 	key := hers.appPassword("a program")
 	in := signInProgram(t, addr, workshopHost, alice, password)
 
+	local := (&shop{house: h, addr: addr}).key(t, `{"name":"for a network","user":"alice","hosts":["app.test"],"networks":["127.0.0.0/8"]}`)
+
 	config := secure(workshopHost)
 	tickets := ticketCache{tls.NewLRUClientSessionCache(1), make(chan struct{}, 1)}
 	config.ClientSessionCache = tickets
@@ -137,6 +139,7 @@ https://app.test:PORT {
 	requests := map[string]early{
 		"/early/get":                            {[][2]string{bearer}, nil, 200},
 		"/early/access":                         {[][2]string{access}, nil, 200},
+		"/early/network":                        {[][2]string{{"authorization", "Bearer " + local.token()}}, nil, 425},
 		"/early/post":                           {[][2]string{{":method", "POST"}, bearer}, []byte("x"), 425},
 		"/early/access-post":                    {[][2]string{{":method", "POST"}, access}, []byte("x"), 425},
 		"/early/delete":                         {[][2]string{{":method", "DELETE"}, {"nightlatch-client-id", key.id}, {"nightlatch-client-secret", key.secret}}, nil, 425},
@@ -182,7 +185,7 @@ https://app.test:PORT {
 		}
 	}
 	// The same again, when the handshake is done.
-	for _, target := range []string{"/early/post", "/early/override", "/early/query?_method=DELETE", "/_nightlatch/api/v1/token/refresh"} {
+	for _, target := range []string{"/early/network", "/early/post", "/early/override", "/early/query?_method=DELETE", "/_nightlatch/api/v1/token/refresh"} {
 		e := requests[target]
 		if r := c.Do(h2(workshopHost, target, e.fields...), e.body, nil); r.Status != 200 {
 			t.Errorf("%s, after the handshake: got %d %s, want 200", target, r.Status, r.Body)

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/nightlatch/nightlatch/internal/auth"
@@ -258,6 +259,9 @@ func (g *Gate) require(r *http.Request, v visit.Visit, ambiguous bool, rules ...
 	case auth.KindOf(err) != auth.NotSignedIn:
 		d.Reason, d.Err = Unavailable, fmt.Errorf("looking up a session: %w", err)
 		return d
+	case presented && visit.Early(r):
+		d.Reason, d.Err = TooEarly, err // where it comes from is known then, which may be what it lacked
+		return d
 	case presented:
 		d.Err = err
 	}
@@ -299,6 +303,11 @@ func (g *Gate) program(r *http.Request, v visit.Visit, ambiguous bool, c visit.C
 		Host: v.Host, Vouched: v.Vouched, Home: v.Home(),
 		Method: methodOf(r), Address: v.Address, Ambiguous: ambiguous,
 		Basic: c.Basic, User: c.User,
+	}
+	if visit.Early(r) {
+		// Anybody can write any address on a datagram, and before the end of the handshake nobody has shown that they are there (RFC 9000
+		// section 8.1): a key for a network would be one for the whole world, as long as its holder needs no answer.
+		a.Address = netip.Addr{}
 	}
 	if v.URL != nil {
 		a.Path = v.URL.Path

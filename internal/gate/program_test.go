@@ -5,6 +5,7 @@ package gate
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -273,6 +274,14 @@ func TestScopeOfKeys(t *testing.T) {
 	v.Address = netip.Addr{}
 	if got := verdict(g.Check(r, v)); got != "sign in" {
 		t.Errorf("from nowhere: got %s, want sign in", got)
+	}
+	// FA-20, FA-21: before the end of the handshake nobody knows where a request comes from. What was not good for it may be then.
+	for line, want := range map[string]string{network: "too-early", of(auth.NewAccessKey{}): "pass", elsewhere: "too-early", bearer("nlk0123456789abcdef_" + strings.Repeat("A", 43)): "too-early"} {
+		r, v := askHost(t, "GET /", line)
+		r.TLS = new(tls.ConnectionState)
+		if got := verdict(g.Check(r, v)); got != want {
+			t.Errorf("in early data: got %s, want %s", got, want)
+		}
 	}
 	// A WebSocket begins with a GET, whatever the version of HTTP.
 	for _, major := range []int{2, 3} {
