@@ -6,6 +6,7 @@ package auth_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -428,6 +429,20 @@ func TestWhatMayBeAskedOfAKey(t *testing.T) {
 				t.Errorf("an operator: got %v, want kind %d", err, c.operator)
 			}
 		})
+	}
+}
+
+// TestHowLongAKeyMayLastIsSaid, to each as it holds for them.
+func TestHowLongAKeyMayLastIsSaid(t *testing.T) {
+	b := authtest.New(t)
+	alice := b.Enroll(t, auth.NewUser{Name: "alice"})
+	in := auth.NewAccessKey{Name: "x", Hosts: []string{keyHost}, Expires: b.Clock.Now()}
+	_, person := b.NewAppPassword(bg, alice.Client(), alice.Session, in)
+	_, operator := b.AddAccessKey(bg, auth.Client{}, "", in)
+	for want, err := range map[string]error{"a key ends in 1 to 365 days": person, "a key ends in at most 3650 days": operator} {
+		if e, ok := errors.AsType[*auth.Error](err); !ok || e.Detail != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
 

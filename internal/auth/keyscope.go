@@ -47,7 +47,10 @@ func (r *accessKeyRecord) ask(in NewAccessKey, by *keyMaker, now time.Time) (err
 	r.Expires = in.Expires.UTC().Truncate(time.Second)
 	// Whoever asks has read the clock a little earlier or later than this act.
 	if life := r.Expires.Sub(now); life <= 0 || life < by.shortest-time.Minute || life > by.longest+time.Minute {
-		return failf(BadKeyExpiry, "the end of a key is %d to %d days from now", days(by.shortest), days(by.longest))
+		if by.shortest == 0 {
+			return failf(BadKeyExpiry, "a key ends in at most %d days", days(by.longest))
+		}
+		return failf(BadKeyExpiry, "a key ends in %d to %d days", days(by.shortest), days(by.longest))
 	}
 	return nil
 }
