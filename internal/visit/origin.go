@@ -40,8 +40,12 @@ func canonicalHost(host, defaultPort string) (name, port string) {
 
 // SameOrigin tells whether a page of the very origin sent a request, or no page at all. It goes by Sec-Fetch-Site. A browser too old for it
 // may also say nothing, which passes here: what that means is up to the door. Our pages send no referrer, and for those a browser writes
-// "null" where our own origin would stand (Fetch standard, "append a request Origin header"), so that passes too.
+// "null" where our own origin would stand (Fetch standard, "append a request Origin header"), so that passes too. A browser says each once;
+// of two lines one program reads the first and the next one the last.
 func SameOrigin(r *http.Request, v Visit) bool {
+	if len(r.Header["Sec-Fetch-Site"]) > 1 || len(r.Header["Origin"]) > 1 {
+		return false
+	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return true

@@ -82,8 +82,16 @@ func TestSameOrigin(t *testing.T) {
 				r.Header.Set(name, value)
 			}
 		}
-		if got := visit.SameOrigin(r, visit.Visit{URL: r.URL, Transport: visit.Secure}); got != c.want {
+		v := visit.Visit{URL: r.URL, Transport: visit.Secure}
+		if got := visit.SameOrigin(r, v); got != c.want {
 			t.Errorf("Sec-Fetch-Site %q, Origin %q: got %v, want %v", c.site, c.origin, got, c.want)
+		}
+		for _, name := range []string{"Sec-Fetch-Site", "Origin"} { // a second line says nothing clear, wherever it stands
+			r.Header[name] = append(r.Header[name], "")
+			if len(r.Header[name]) > 1 && visit.SameOrigin(r, v) {
+				t.Errorf("%q, %q: got true, want false", r.Header["Sec-Fetch-Site"], r.Header["Origin"])
+			}
+			r.Header[name] = r.Header[name][:len(r.Header[name])-1]
 		}
 	}
 }
