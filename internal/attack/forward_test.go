@@ -128,7 +128,7 @@ func (b *border) send(t *testing.T, proxy, raw string) wiretest.Response {
 		t.Errorf("%s: got Cache-Control %q, want no-store (FA-13)", what, c)
 	}
 	if got.Status == 200 {
-		b.wantAllowed(t, what, got, !strings.Contains(raw, "Connection: "))
+		b.wantAllowed(t, proxy, what, got, !strings.Contains(raw, "Connection: "))
 	}
 	if proxy == "nginx" && got.Status != 200 && got.Status != 401 && got.Status != 403 {
 		t.Errorf("%s: got %d, which nginx does not know (FA-12)", what, got.Status)
@@ -137,19 +137,28 @@ func (b *border) send(t *testing.T, proxy, raw string) wiretest.Response {
 }
 
 // wantAllowed checks an answer that lets pass: nothing for the visitor to see, and all that the proxy copies (FA-13, FA-14).
-func (b *border) wantAllowed(t *testing.T, what string, got wiretest.Response, kept bool) {
+func (b *border) wantAllowed(t *testing.T, proxy, what string, got wiretest.Response, kept bool) {
 	t.Helper()
 	if l := got.Values("Content-Length"); len(got.Body) > 0 || len(l) != 1 || l[0] != "0" || kept && len(got.Values("Connection")) > 0 {
 		t.Errorf("%s: 200 with %q, Content-Length %q, Connection %q; want no body, and the connection kept", what, got.Body, l, got.Values("Connection"))
 	}
 	for _, name := range []string{"Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "Cookie"} {
-		if len(got.Values(name)) != 1 {
-			t.Errorf("%s: got %s %q, want it once, empty or not (FA-14)", what, name, got.Values(name))
+		if lines := got.Values(name); !slices.Equal(lines, unsaid(proxy)) && (len(lines) != 1 || lines[0] == "") {
+			t.Errorf("%s: got %s %q, want one value or %q (FA-14)", what, name, lines, unsaid(proxy))
 		}
 	}
 	if v := got.Values("Vary"); len(v) != 1 || v[0] != "Cookie, Authorization" {
 		t.Errorf("%s: got Vary %q", what, v)
 	}
+}
+
+// unsaid are the lines of a header of which there is nothing to say. Traefik makes an empty line of an empty one, and has removed the
+// visitor's already.
+func unsaid(proxy string) []string {
+	if proxy == "traefik" {
+		return nil
+	}
+	return []string{""}
 }
 
 func session(value string) string {
@@ -381,15 +390,15 @@ func (b *border) attack(t *testing.T, proxy string) {
 	})
 	t.Run("ID-4", func(t *testing.T) {
 		got := b.question(t, proxy, "GET", "legacy.test", "/page", session(b.alice), "Remote-User: root", "Remote-Email: ceo@example.com", "Remote_Groups: admins", "Remote-Groups: admins", "Connection: close, Remote-User")
-		for name, want := range map[string]string{"Remote-User": "alice", "Remote-Email": "", "Remote-Groups": ""} {
-			if lines := got.Values(name); len(lines) != 1 || lines[0] != want {
+		for name, want := range map[string][]string{"Remote-User": {"alice"}, "Remote-Email": unsaid(proxy), "Remote-Groups": unsaid(proxy)} {
+			if lines := got.Values(name); !slices.Equal(lines, want) {
 				t.Errorf("%s: got %q, want %q", name, lines, want)
 			}
 		}
 		for _, who := range []string{"", b.alice} {
 			open := b.question(t, proxy, "GET", "legacy.test", "/public/x", session(who), "Remote-User: root", "Remote-Groups: admins")
-			if u, g := open.Values("Remote-User"), open.Values("Remote-Groups"); len(u) != 1 || u[0] != "" || len(g) != 1 || g[0] != "" {
-				t.Errorf("where a rule skips: got user %q, groups %q, want them there and empty", u, g)
+			if u, g := open.Values("Remote-User"), open.Values("Remote-Groups"); !slices.Equal(u, unsaid(proxy)) || !slices.Equal(g, unsaid(proxy)) {
+				t.Errorf("where a rule skips: got user %q, groups %q, want %q for both", u, g, unsaid(proxy))
 			}
 		}
 	})
@@ -402,7 +411,11 @@ func (b *border) attack(t *testing.T, proxy string) {
 			"Cookie: __Host-nightlatch-browser=x; __Host-nightlatch=" + b.alice + "; odd==; =x; plain": " odd==; =x; plain",
 		} {
 			got := b.question(t, proxy, "GET", "legacy.test", "/page", lines)
-			if c := got.Values("Cookie"); got.Status != 200 || len(c) != 1 || strings.TrimSpace(c[0]) != strings.TrimSpace(want) {
+			c := got.Values("Cookie")
+			if want == "" && got.Status == 200 && slices.Equal(c, unsaid(proxy)) {
+				continue
+			}
+			if got.Status != 200 || len(c) != 1 || strings.TrimSpace(c[0]) != strings.TrimSpace(want) {
 				t.Errorf("%s: got %d, cookies %q left, want %q", lines, got.Status, c, want)
 			}
 		}

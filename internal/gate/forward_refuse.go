@@ -96,7 +96,22 @@ func leaveQuestionUnread(w http.ResponseWriter, question *http.Request) {
 
 // Allow tells a proxy to let the request pass, with what the header says of the visitor already (identity.Teller.Answer). There is no
 // body: a proxy that does not read one closes the connection, and makes a new one for the next question.
-func Allow(w http.ResponseWriter, question *http.Request) {
+//
+// Traefik removes each header that it copies before it looks for it in the answer, and hands an empty one on as an empty line. An
+// application that asks whether there is a Remote-User, and not what it says, would take a stranger on a skipped path for somebody. So
+// what is empty is left out for Traefik. All others get it: one that copies only what it finds would leave the visitor's own (FA-14).
+func (p Proxy) Allow(w http.ResponseWriter, question *http.Request) {
 	leaveQuestionUnread(w, question)
+	if p == Traefik {
+		dropEmpty(w.Header())
+	}
 	w.WriteHeader(http.StatusOK)
+}
+
+func dropEmpty(h http.Header) {
+	for name, lines := range h {
+		if len(lines) == 1 && lines[0] == "" {
+			delete(h, name)
+		}
+	}
 }

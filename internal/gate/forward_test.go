@@ -472,7 +472,7 @@ func TestRefusedQuestions(t *testing.T) {
 func TestFA15BodyIsLeftWithTheProxy(t *testing.T) {
 	for _, length := range []int64{0, 1, 100, -1, 1 << 30} {
 		for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
-			"allowed":   Allow,
+			"allowed":   NGINX.Allow,
 			"malformed": func(w http.ResponseWriter, r *http.Request) { NGINX.Refuse(w, r, Malformed) },
 			"refused": func(w http.ResponseWriter, r *http.Request) {
 				original, v := ask(t, "GET /")
@@ -485,6 +485,26 @@ func TestFA15BodyIsLeftWithTheProxy(t *testing.T) {
 			answer(w, question)
 			if got := w.Header().Get("Connection") == "close"; got != (length != 0) {
 				t.Errorf("%s with %d bytes: the connection closes: %v", name, length, got)
+			}
+		}
+	}
+}
+
+// FA-14: what is empty is there for every proxy that may leave the visitor's own line, and not for the one that never does and would make
+// an empty line of it.
+func TestFA14EmptyForAllButTraefik(t *testing.T) {
+	for _, p := range proxies {
+		question, _ := asks(p, "GET", "https", "legacy.example.com", "/")
+		w := httptest.NewRecorder()
+		w.Header()["Remote-User"], w.Header()["Remote-Email"], w.Header()["Authorization"] = []string{"alice"}, []string{""}, []string{""}
+		p.Allow(w, question)
+		got := w.Result().Header
+		if user := got["Remote-User"]; !slices.Equal(user, []string{"alice"}) {
+			t.Errorf("%s: Remote-User: got %q, want alice", p, user)
+		}
+		for _, name := range []string{"Remote-Email", "Authorization"} {
+			if _, there := got[name]; there != (p != Traefik) {
+				t.Errorf("%s: an empty %s is there: %v", p, name, there)
 			}
 		}
 	}

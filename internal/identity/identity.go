@@ -181,11 +181,12 @@ const pipe = "|"
 // that serves the application itself (forward-auth). It is complete as the header of an answer without a body.
 //
 // Each of our headers is there, empty where the session has no value and where there is no session: a proxy that copies only what it
-// finds would leave the visitor's own line to the application (FA-14, ID-4; Caddy CVE-2026-30851). What else claims somebody, the
-// proxy has to take away, since nothing in an answer can. Cookie holds the visitor's cookies without ours, for proxies that put it in
-// the place of the visitor's (ID-12), and Authorization what the visitor has sent there, but for ours. It is empty where that was ours, and
-// not there where the visitor has sent none: some proxies would make an empty line of it, and some applications an error of that. No cache
-// may keep any of it for another visitor or another request (FA-13).
+// finds would leave the visitor's own line to the application (FA-14, ID-4; Caddy CVE-2026-30851). For the one that never does,
+// gate.Proxy.Allow leaves out what is empty. What else claims somebody, the proxy has to take away, since nothing in an answer can.
+// Cookie holds the visitor's cookies without ours, for proxies that put it in the place of the visitor's (ID-12), and Authorization what
+// the visitor has sent there, but for ours. It is empty where that was ours, and not there where the visitor has sent none: some proxies
+// would make an empty line of it, and some applications an error of that. No cache may keep any of it for another visitor or another
+// request (FA-13).
 //
 // An error is the one of Tell, with nothing written.
 func (t *Teller) Answer(answer, visitor http.Header, s *auth.Session, v visit.Visit) error {

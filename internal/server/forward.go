@@ -48,7 +48,7 @@ func (s *Served) Answer(p gate.Proxy, w http.ResponseWriter, question, original 
 		s.gate.RefuseUntoldTo(p, w, question, original, v, err)
 		return nil, nil
 	}
-	gate.Allow(w, question)
+	p.Allow(w, question)
 	// What has left is not in this map any more, but Caddy writes it into the access log as the header of the answer (LG-1).
 	w.Header().Del(identity.AssertionHeader)
 	return d.Session, nil
