@@ -116,6 +116,10 @@ type front struct {
 type quirks struct {
 	plain bool // it hands on the status of a refusal and no body
 	h2    bool // its page offers HTTP/2
+
+	cleans bool // it makes one path of the dots in another before it asks, and passes that one on
+	drops  bool // what Connection names is gone before it asks
+	asks   bool // it asks about the addresses of the questions too, and the answer is no
 }
 
 // open signs alice and bob in at the site of the pages.

@@ -7,8 +7,8 @@
 // application that shows each byte it was sent, and asks whether anybody comes in who does not belong there.
 //
 // It holds tests only. page_test.go takes the configuration out of a page; what is replaced in it are addresses, ports, paths of files
-// and what a second site adds. house_test.go is Nightlatch, the applications and the people; nginx_test.go, haproxy_test.go and
-// caddy_test.go start a proxy and say what is its own. The checks in paths_test.go, claims_test.go and asking_test.go are the same for
+// and what a second site adds. house_test.go is Nightlatch, the applications and the people; nginx_test.go, haproxy_test.go, traefik_test.go
+// and caddy_test.go start a proxy and say what is its own. The checks in paths_test.go, claims_test.go and asking_test.go are the same for
 // all of them, named after the cases of the attack catalogue. mutation_test.go makes the mistakes that people make in such a
 // configuration, and wants a check to fail for each. wire_test.go plays the proxies that are not installed here.
 package proxytest

@@ -133,6 +133,54 @@ func TestMistakesInCaddy(t *testing.T) {
 	}
 }
 
+func TestMistakesInTraefik(t *testing.T) {
+	peer(t, "traefik")
+	h := build(t, "traefik.md", "")
+	right := traefikPage(t)
+	f := open(t, h, startTraefik(t, h, h.door.addr, right), traefikQuirks)
+	const (
+		middlewares = "  middlewares:\n"
+		asked       = "[claims, no-upgrade, nightlatch]"
+		strategy    = "    http:\n      aliasHeadersStrategy: delete\n"
+		distrust    = "trustForwardHeader: false\n"
+		insecure    = "    forwardedHeaders:\n      insecure: true\n"
+	)
+	for _, m := range []mutation{
+		{"not asked", []string{asked, "[claims, no-upgrade]"}, "PC1toPC16Paths"},
+		{"not asked about sockets", []string{"[claims, nightlatch]", "[claims]"}, "WB8WebSockets"},
+		{"a refusal goes to the application", []string{asked, "[refused, claims, no-upgrade, nightlatch]", middlewares, middlewares +
+			"    refused:\n      errors:\n        status: [\"300-499\"]\n        service: app\n        query: /\n"}, "PC1toPC16Paths"},
+		{"a rewrite after the question", []string{asked, "[claims, no-upgrade, nightlatch, rewrite]", middlewares, middlewares +
+			"    rewrite:\n      replacePathRegex:\n        regex: ^/public/(.*)\n        replacement: /admin/$1\n"}, "PC1toPC16Paths"},
+		{"the questions are open", []string{" && !PathPrefix(`/_nightlatch/forward-auth`)", ""}, "FA16AskedByBrowsers"},
+		{"other spellings pass", []string{strategy, strings.Replace(strategy, "delete", "keep", 1)}, "ID2ID6ID10OtherSpellings"},
+		{"other names pass", []string{"X-Webauth|", ""}, "ID2ID6ID10OtherSpellings"},
+		{"a value of the query becomes two", []string{"      encodeQuerySemicolons: true\n", ""}, "PC8PathInTheQuery"},
+		{"a header of another proxy is believed by some", []string{"[claims, ", "["}, "ID2ID6ID10OtherSpellings"},
+		{"a header is left out", []string{"          - Remote-Email\n", "", "^(Remote|", "^("}, "ID4FA14NothingToSay"},
+		{"a header can be taken away", []string{strategy, "    forwardedHeaders:\n      connection: [Remote-User]\n" + strategy}, "ID1ConnectionTakesNothing"},
+		{"our cookies pass", []string{"          - Cookie\n", ""}, "ID12OurCookiesStay"},
+		{"keys of programs pass", []string{"          - Authorization\n", ""}, "ID12ProgramsPassAndTheirKeysStay"},
+		{"halves of keys pass", []string{"|Nightlatch-Client", ""}, "ID12ProgramsPassAndTheirKeysStay"},
+		{"halves of keys pass, of Cloudflare's", []string{"|Cf-Access", ""}, "ID12ProgramsPassAndTheirKeysStay"},
+		{"the question lacks Authorization", []string{distrust, distrust + "        authRequestHeaders: [Accept, Cookie]\n"}, "ID12ProgramsPassAndTheirKeysStay"},
+		{"no Authorization at all", []string{"          Upgrade: \"\"\n", "          Upgrade: \"\"\n          Authorization: \"\"\n"}, "OwnAuthorization"},
+		{"the visitor says what it asks for", []string{distrust, "trustForwardHeader: true\n", strategy, insecure + strategy}, "FA1FA2FA7ClaimedAddress"},
+		{"the visitor says where it is", []string{distrust, "trustForwardHeader: true\n", strategy, insecure + strategy}, "FA8LeftmostAddress"},
+		{"one address for everybody", []string{distrust, distrust + "        authSigninURL: /_nightlatch/sign-in\n"}, "FA12Statuses"},
+		{"any upgrade", []string{asked, "[claims, nightlatch]"}, "UpgradesToNothingElse"},
+		{"nobody is led to the pages", []string{"PathPrefix(`/_nightlatch/`)", "PathPrefix(`/elsewhere/`)"}, "Story"},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			const cut = "\x00"
+			static, dynamic, _ := strings.Cut(replace(t, right.static+cut+right.dynamic, m.edits...), cut)
+			wrong := *f
+			wrong.addr = startTraefik(t, h, h.door.addr, traefikFiles{static, dynamic})
+			m.wantCaught(t, &wrong)
+		})
+	}
+}
+
 // wantCaught runs the check that has to see the mistake, which fails.
 func (m mutation) wantCaught(t *testing.T, wrong *front) {
 	t.Helper()

@@ -20,7 +20,7 @@ import (
 // peer finds a program. Without it the test is skipped, except where every peer must be there.
 func peer(t *testing.T, name string) string {
 	t.Helper()
-	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/sbin/"} { // not in every PATH
+	for _, dir := range []string{"", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"} { // not in every PATH
 		if path, err := exec.LookPath(dir + name); err == nil {
 			return path
 		}
@@ -28,7 +28,7 @@ func peer(t *testing.T, name string) string {
 	if os.Getenv("NIGHTLATCH_REQUIRE") == "all" {
 		t.Fatalf("%s is not installed, and NIGHTLATCH_REQUIRE=all wants it", name)
 	}
-	t.Skipf("SKIPPED: %s is not installed, so nothing was asked for through it. Debian has it as the package %s.", name, name)
+	t.Skipf("SKIPPED: %s is not installed, so nothing was asked for through it. .ci/run installs it.", name)
 	return ""
 }
 

@@ -42,13 +42,8 @@ func forwarded(start string, v visit) []string {
 // shapes are the proxies that do not run in these tests, by what their pages configure and their documentation says, and what those
 // send whose configuration was written for Authelia, with a new address.
 func shapes(t *testing.T) []shape {
-	traefik := traefikAddress(t)
 	envoy, allowed := envoyPage(t)
 	return []shape{
-		{"Traefik", func(v visit) []string {
-			// forwardAuth copies the header of the visitor but for the lines of its connection.
-			return append(forwarded("GET "+traefik+" HTTP/1.1", v), "X-Forwarded-Port: 443", "X-Forwarded-Server: traefik", "X-Real-Ip: "+visitorAddress)
-		}, 303},
 		{"Envoy", func(v visit) []string {
 			lines := []string{v.method + " " + envoy + v.target + " HTTP/1.1", "host: " + appHost, "content-length: 0", "x-forwarded-proto: https",
 				"x-forwarded-for: " + visitorAddress, "x-envoy-internal: true", "x-envoy-expected-rq-timeout-ms: 3000"}
@@ -74,36 +69,6 @@ func shapes(t *testing.T) []shape {
 			return append(forwarded("GET /_nightlatch/forward-auth/caddy HTTP/1.1", v), "Via: 1.1 Caddy")
 		}, 303},
 	}
-}
-
-// traefikAddress is the path of the page's address, of the file and of the labels, after a look at what else they have to say alike.
-func traefikAddress(t *testing.T) string {
-	t.Helper()
-	blocks := readPage(t, "traefik.md").want(t, "yaml", 2)
-	file, labels := blocks[0], blocks[1]
-	at := regexp.MustCompile(`(?i)forwardauth[.:]\s*address: http://\S+?:9080(/\S+)`)
-	inFile, inLabels := at.FindStringSubmatch(file), at.FindStringSubmatch(labels)
-	if inFile == nil || inLabels == nil || inFile[1] != inLabels[1] {
-		t.Fatalf("the addresses of the page are %q and %q", inFile, inLabels)
-	}
-	// What Traefik copies it takes away first.
-	copied := slices.Concat(handed, keyHeaders)
-	for _, name := range copied {
-		if !regexp.MustCompile("          - " + name + "( #.*)?\n").MatchString(file) {
-			t.Errorf("the file does not copy %s", name)
-		}
-	}
-	for _, want := range []string{"authResponseHeaders: " + strings.Join(copied, ",") + "\n", "trustForwardHeader: \"false\"\n"} {
-		if !strings.Contains(labels, want) {
-			t.Errorf("the labels do not have %q", want)
-		}
-	}
-	for _, want := range []string{"trustForwardHeader: false\n", "middlewares: [claims, nightlatch]\n", "!PathPrefix(`/_nightlatch/forward-auth`)\n"} {
-		if !strings.Contains(file, want) {
-			t.Errorf("the file does not have %q", want)
-		}
-	}
-	return inFile[1]
 }
 
 // handed are what an answer says of the visitor, and the cookies and the Authorization for the application.
@@ -145,9 +110,9 @@ func envoyPage(t *testing.T) (prefix string, allowed *regexp.Regexp) {
 	return found[1], regexp.MustCompile(`^(?i)(` + strings.Join(names, "|") + `):`)
 }
 
-// The proxies that are not installed here, on the wire.
+// The proxies that do not run here, on the wire.
 func TestWireShapes(t *testing.T) {
-	h := build(t, "traefik.md", "")
+	h := build(t, "envoy.md", "")
 	session := h.signedIn(t, h.alice)
 	keys := h.key.presented("alice")
 	send := func(t *testing.T, lines []string) wiretest.Response {
