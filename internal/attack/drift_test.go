@@ -124,7 +124,7 @@ func TestCredentialsAcrossReloads(t *testing.T) {
 	key := hers.appPassword("hers").token()
 	service := s.key(t, fmt.Sprintf(`{"name":"backup","hosts":[%q]}`, app)).token()
 	narrow := s.key(t, fmt.Sprintf(`{"name":"nothing here","user":"alice","hosts":[%q],"paths":["/api"]}`, app)).token()
-	in := s.signIn(t, app, alice)
+	in, unused := s.signIn(t, app, alice), s.signIn(t, app, alice)
 
 	// What each opens where.
 	type opened struct{ key, service, access string }
@@ -175,6 +175,9 @@ func TestCredentialsAcrossReloads(t *testing.T) {
 	// People sign in somewhere else from now on: what says that it was here is nobody's, and the session goes on.
 	s.configure(t, "portal https://"+portal+":PORT", both+site(portal, ""))
 	want("at a portal", app, opened{"alice", "nobody", "401"})
+	if got := s.who(t, app, unused.Access); got != "401" {
+		t.Errorf("at a portal: a token that was not used before is %s", got)
+	}
 	want("at a portal", other, none)
 	want("at a portal", portal, none)
 	if _, status := s.refresh(t, portal, in.Refresh); status != 401 {

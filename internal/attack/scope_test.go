@@ -193,3 +193,54 @@ func TestNetworksOfKeys(t *testing.T) {
 		}
 	}
 }
+
+// PC-15, PC-20, RFC 8441, RFC 9220: what only HTTP/2 and HTTP/3 can say. A key opens a WebSocket as it opens a GET, and no other tunnel; and what
+// says two things about one request is none.
+func TestPC15KeysInPseudoHeaders(t *testing.T) {
+	o := openWorkshop(t)
+	s := &shop{house: o.house, addr: o.addr, app: o.app}
+	o.add(t, "alice", "admins")
+	gets := s.key(t, `{"name":"x","user":"alice","hosts":["app.test"],"methods":["GET"]}`)
+	posts := s.key(t, `{"name":"x","user":"alice","hosts":["app.test"],"methods":["POST"]}`)
+	bearer := [2]string{"authorization", "Bearer " + gets.token()}
+	tunnel := func(protocol string, more ...[2]string) [][2]string {
+		return h2(workshopHost, "/socket", append([][2]string{{":method", "CONNECT"}, {":protocol", protocol}, {"sec-websocket-version", "13"}}, more...)...)
+	}
+	for what, c := range map[string]struct {
+		fields [][2]string
+		passes bool
+	}{
+		"a WebSocket":                        {tunnel("websocket", bearer), true},
+		"a WebSocket of nobody":              {tunnel("websocket"), false},
+		"a WebSocket, a key for POST":        {tunnel("websocket", [2]string{"authorization", "Bearer " + posts.token()}), false},
+		"a WebSocket of a foreign page":      {tunnel("websocket", bearer, [2]string{"origin", "https://evil.example"}), false},
+		"WebTransport":                       {tunnel("webtransport", bearer), false},
+		"UDP":                                {tunnel("connect-udp", bearer), false},
+		"an ordinary tunnel":                 {[][2]string{{":method", "CONNECT"}, {":authority", "app.test:22"}, bearer}, false},
+		"a protocol without a tunnel":        {h2(workshopHost, "/x", [2]string{":protocol", "websocket"}, bearer), false},
+		"Host in place of :authority":        {append(h2("", "/x", bearer), [2]string{"host", workshopHost}), true},
+		"another Host than :authority":       {append(h2(workshopHost, "/x", bearer), [2]string{"host", "other.test"}), false},
+		"a foreign :authority":               {append(h2("other.test", "/x", bearer), [2]string{"host", workshopHost}), false},
+		"an address as :path":                {h2(workshopHost, "https://app.test/x", bearer), false},
+		":path without a slash":              {h2(workshopHost, "x", bearer), false},
+		":path twice":                        {append(h2(workshopHost, "/x", bearer), [2]string{":path", "/public/x"}), false},
+		"a name in capitals":                 {append(h2(workshopHost, "/x"), [2]string{"Authorization", bearer[1]}), false},
+		"a line end in the value":            {append(h2(workshopHost, "/x"), [2]string{"authorization", bearer[1] + "\n"}), false},
+		"a NUL in the value":                 {append(h2(workshopHost, "/x"), [2]string{"authorization", bearer[1] + "\x00"}), false},
+		"the field of another connection":    {append(h2(workshopHost, "/x", bearer), [2]string{"connection", "authorization"}), false},
+		"the framing of another version":     {append(h2(workshopHost, "/x", bearer), [2]string{"transfer-encoding", "chunked"}), false},
+		"a credential in a subprotocol":      {tunnel("websocket", [2]string{"sec-websocket-protocol", "bearer, " + gets.token()}), false},
+		"a credential as a pseudo-header":    {append([][2]string{{":authorization", bearer[1]}}, h2(workshopHost, "/x")...), false},
+		"a pseudo-header after the ordinary": {append(h2(workshopHost, "/x", bearer), [2]string{":scheme", "https"}), false},
+	} {
+		for version, open := range map[int]func() wiretest.Response{
+			2: func() wiretest.Response { return wiretest.H2(t, o.addr, secure(workshopHost)).Do(c.fields, nil, nil) },
+			3: func() wiretest.Response { return wiretest.H3(t, o.addr, secure(workshopHost)).Do(c.fields, nil, nil) },
+		} {
+			var r wiretest.Response
+			if got := len(reached(o.app, func() { r = open() })); got != map[bool]int{true: 1}[c.passes] || (r.Status == 200) != c.passes {
+				t.Errorf("%s, HTTP/%d: got %d %q, and %d requests came to the application; want that it passes: %t", what, version, r.Status, r.Reset, got, c.passes)
+			}
+		}
+	}
+}
