@@ -25,26 +25,31 @@ const (
 	StepDone           Step = "done"            // signed in
 )
 
-// Progress is the answer to each act of a sign-in.
+// Progress is the answer to each act of a sign-in: where it stands, what whoever asked is to keep from now on, and what to tell the person.
+//
+// As long as Step is not StepDone it goes on with Attempt. At StepDone the session is carried by Session, or where it is a program's by
+// Tokens; both are empty where the session at hand already sufficed.
 type Progress struct {
-	Step      Step
-	Attempt   string    // value for the attempt cookie: a new one replaces the old; empty once done
-	ID        string    // with Attempt, through the API and on an own account: names the attempt, opens nothing, see Client.Session
-	Session   string    // value for the session cookie; set at StepDone, unless the session at hand already sufficed, or has Tokens
-	SessionID string    // at StepDone: the session that was made or has proven more
-	Tokens    *Tokens   // in place of Session, of a session that is a program's
+	Step     Step
+	ReturnTo string // where the person wanted to go, as given at the start; check it when used
+	Done     string // at StepDone: the act on an own account that this was the end of, by the name of its event; empty: a sign-in or a step-up
+
+	Attempt string // value for the attempt cookie: a new one replaces the old; empty once done
+	ID      string // with Attempt, through the API and on an own account: names the attempt, opens nothing, see Client.Session
+
+	Session   string    // at StepDone: value for the session cookie
 	Expires   time.Time // with Session: when the cookie may go; zero: with the browser
-	ReturnTo  string    // where the person wanted to go, as given at the start; check it when used
-	UsedCode  bool      // a backup code was just used …
-	CodesLeft int       // … and this many are left
-	Codes     []string  // through the API: backup codes that were just made, formatted. They are shown nowhere else
-	Done      string    // at StepDone: the act on an own account that this was the end of, by the name of its event; empty: a sign-in or a step-up
+	Tokens    *Tokens   // at StepDone, in place of Session
+	SessionID string    // with Session or Tokens: which session was made or has proven more; empty for one that was handed over
 
 	Browser        string    // value for the browser cookie, to be kept for BrowserLife; empty: leave it as it is
 	Trusted        string    // value for the trusted-browser cookie; empty: leave it as it is
 	TrustedExpires time.Time // when the cookie Trusted may go
 
-	Factor *FactorInfo // the second factor that was just confirmed; nil: none was
+	UsedCode  bool        // a backup code was just used …
+	CodesLeft int         // … and this many are left
+	Codes     []string    // through the API: backup codes that were just made, formatted. They are shown nowhere else
+	Factor    *FactorInfo // the second factor that was just confirmed; nil: none was
 }
 
 // AttemptView is what a page may show of an attempt. Secrets are in it only at the step that shows them, and factors only once the

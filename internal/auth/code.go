@@ -16,7 +16,7 @@ func (s *Service) Code(ctx context.Context, c Client, value string, m Method, co
 }
 
 // CodeAndTrust is Code, and asks that this browser be trusted from then on, see Settings.Trust. Where that is not to be had it is
-// Code alone.
+// Code alone: by a backup code, which says that the device may be gone, and where a running session proves more.
 func (s *Service) CodeAndTrust(ctx context.Context, c Client, value string, m Method, code string) (Progress, error) {
 	return s.takeCode(ctx, c, value, m, code, true)
 }

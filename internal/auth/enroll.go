@@ -164,26 +164,7 @@ func (s *Service) ChooseFactor(ctx context.Context, c Client, value string, in N
 // of a person it makes the ten backup codes, which the next step shows, and ends their other sessions: they were made with a password
 // alone.
 func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code string) (Progress, error) {
-	var try codeTry
-	var first bool
-	err := s.update(ctx, c, func(t *tx) error {
-		h, err := t.openAttempt(value, StepEnroll)
-		if err != nil {
-			return err
-		}
-		if h.attempt.Pending == nil {
-			return fail(OutOfOrder)
-		}
-		if h, try, err = t.tryCode(value, StepEnroll, h.attempt.Pending.Method); err != nil {
-			return err
-		}
-		first = !h.factors.enrolled()
-		o, _, err := t.confirms(h, code)
-		if err == nil && o != right {
-			return t.refuseCode(h, try, o)
-		}
-		return err
-	})
+	try, first, err := s.tryEnrollment(ctx, c, value, code)
 	if err != nil {
 		return Progress{}, err
 	}
@@ -225,6 +206,30 @@ func (s *Service) ConfirmEnrollment(ctx context.Context, c Client, value, code s
 		p.Factor = f
 		return p, err
 	})
+}
+
+// tryEnrollment counts a try at the first code of what is being enrolled, and tells whether that would be the person's first factor. A wrong
+// code is refused here, before the cost of hashing backup codes.
+func (s *Service) tryEnrollment(ctx context.Context, c Client, value, code string) (try codeTry, first bool, err error) {
+	err = s.update(ctx, c, func(t *tx) error {
+		h, err := t.openAttempt(value, StepEnroll)
+		if err != nil {
+			return err
+		}
+		if h.attempt.Pending == nil {
+			return fail(OutOfOrder)
+		}
+		if h, try, err = t.tryCode(value, StepEnroll, h.attempt.Pending.Method); err != nil {
+			return err
+		}
+		first = !h.factors.enrolled()
+		o, _, err := t.confirms(h, code)
+		if err == nil && o != right {
+			return t.refuseCode(h, try, o)
+		}
+		return err
+	})
+	return try, first, err
 }
 
 // confirms tells whether a code is one of what is being enrolled, and of an authenticator app which step it is of.

@@ -18,21 +18,23 @@ import (
 	"github.com/nightlatch/nightlatch/internal/store"
 )
 
-// Client is who is asking, for events, session lists and the counters against guessing.
+// Client is who is asking, for events, session lists and the counters against guessing, and where: what an act makes is good there alone.
 type Client struct {
 	Address  netip.Addr // zero: unknown, as for an operator's command
 	Device   string     // the User-Agent; cut to 256 bytes when stored
+	Language string     // of the page, BCP 47; empty: not known
 	Browser  string     // value of the browser cookie; empty: none
 	Trusted  string     // value of the trusted-browser cookie; empty: none
-	Language string     // of the page, BCP 47; empty: not known
 	Vouched  string     // whom a handler in front of us has authenticated on this request, as it spells the name; empty: nobody
-	Origin   string     // of the site as it is configured, such as https://app.example.com; empty: not known. Links in mail lead there
-	Host     string     // that was asked for: lower case, no port, no final dot. A session that is made works there and nowhere else
-	Domain   string     // the parent domain all hosts of which are to share the session; empty: none
-	Home     string     // the origin of the site where people sign in for the one that was asked for; access tokens are of it
-	API      bool       // a program asks, through the API: what it begins goes on there alone
-	Way      Way        // by which the person means to go on: a code is sent by it at once, where it sends one; zero: by the best
-	Session  string     // with API: the id of the session that the request is authenticated by; empty: none
+
+	Host   string // that was asked for: lower case, no port, no final dot. A session that is made works there and nowhere else
+	Domain string // the parent domain all hosts of which are to share the session; empty: none
+	Origin string // of the site as it is configured, such as https://app.example.com; empty: not known. Links in mail lead there
+	Home   string // the origin of the site where people sign in for the one that was asked for; access tokens are of it
+
+	API     bool   // a program asks, through the API: what it begins goes on there alone
+	Session string // with API: the id of the session that the request is authenticated by; empty: none
+	Way     Way    // with API: by which the person means to go on: a code is sent by it at once, where it sends one; zero: by the best
 }
 
 // Settings are the parts of the configuration that a reload may change.
