@@ -38,7 +38,7 @@ func (s *shop) configure(t *testing.T, option, sites string) {
 	s.sites = s.fill(sites)
 	s.Configure(t, "grace_period 1s", s.fill(option), s.sites)
 	s.Do(t, "", "reload", "--config", s.Caddyfile(), "--address", "unix/"+s.Socket())
-	awaitCertificates(t, s.sites)
+	awaitCertificates(t, s.Dir, s.sites)
 }
 
 // crash ends the process in the middle of everything, and begins again.
@@ -46,7 +46,7 @@ func (s *shop) crash(t *testing.T) {
 	t.Helper()
 	s.Kill()
 	s.Start(t)
-	awaitCertificates(t, s.sites)
+	awaitCertificates(t, s.Dir, s.sites)
 }
 
 // enroll signs a new person in at a host.

@@ -13,7 +13,6 @@
 package attack
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -50,7 +49,7 @@ func beginIn(t *testing.T, s *programtest.Server, global, option, sites string) 
 	t.Helper()
 	s.Configure(t, "grace_period 1s\n\t"+global, option, sites)
 	s.Start(t)
-	awaitCertificates(t, sites)
+	awaitCertificates(t, s.Dir, sites)
 	return &house{s}
 }
 
@@ -72,17 +71,11 @@ https://app.test:PORT {
 	return h, app, plain, secured
 }
 
-// awaitCertificates waits until each site has one: Caddy gets them after it has said that it serves.
-func awaitCertificates(t *testing.T, sites string) {
+// awaitCertificates waits until each site of the program in this directory has one.
+func awaitCertificates(t *testing.T, dir, sites string) {
 	t.Helper()
 	for _, site := range siteRE.FindAllStringSubmatch(sites, -1) {
-		if !programtest.Eventually(func() bool {
-			conn, err := tls.Dial("tcp", "127.0.0.1:"+site[2], secure(site[1]))
-			if err == nil {
-				conn.Close()
-			}
-			return err == nil
-		}) {
+		if !programtest.Eventually(func() bool { return programtest.SpeaksTLS(dir, "127.0.0.1:"+site[2], site[1]) }) {
 			t.Fatalf("%s has no certificate", site[0])
 		}
 	}

@@ -5,7 +5,6 @@ package browsertest
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,13 +65,7 @@ func threeSites(t *testing.T) (p *program, app, wiki string) {
 	p.run()
 	for _, site := range []string{p.origin, app, wiki} {
 		name, _, _ := strings.Cut(strings.TrimPrefix(site, "https://"), ":")
-		if !programtest.Eventually(func() bool { // Caddy gets its certificates after it has said that it serves
-			conn, err := tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{ServerName: name, InsecureSkipVerify: true})
-			if err == nil {
-				conn.Close()
-			}
-			return err == nil
-		}) {
+		if !programtest.Eventually(func() bool { return programtest.SpeaksTLS(p.dir, "127.0.0.1:"+port, name) }) {
 			t.Fatalf("%s has no certificate", site)
 		}
 	}

@@ -11,11 +11,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -73,7 +71,7 @@ func newHouse(t *testing.T, g guide) *house {
 	h.Start(t)
 	for _, m := range siteName.FindAllStringSubmatch(g.caddyfile, -1) {
 		h.sites = append(h.sites, m[1])
-		if !programtest.Eventually(func() bool { return h.speaksTLS(m[1]) }) { // certificates are made while the server runs already
+		if !programtest.Eventually(func() bool { return programtest.SpeaksTLS(h.Dir, net.JoinHostPort("127.0.0.1", h.port), m[1]) }) {
 			t.Fatalf("the site %s has no certificate", m[1])
 		}
 	}
@@ -90,36 +88,11 @@ func (h *house) addressed(text string) string {
 	return text
 }
 
-func (h *house) speaksTLS(host string) bool {
-	trusted, err := h.authority()
-	if err != nil {
-		return false // it is made while the server runs already
-	}
-	conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", h.port), &tls.Config{ServerName: host, RootCAs: trusted})
-	if err != nil {
-		return false
-	}
-	return conn.Close() == nil
-}
-
-// authority is whose certificates the program has.
-func (h *house) authority() (*x509.CertPool, error) {
-	root, err := os.ReadFile(filepath.Join(h.Dir, "caddy", "pki", "authorities", "local", "root.crt"))
-	if err != nil {
-		return nil, err
-	}
-	trusted := x509.NewCertPool()
-	if !trusted.AppendCertsFromPEM(root) {
-		return nil, errors.New("the certificate of the program's authority cannot be read")
-	}
-	return trusted, nil
-}
-
 // listener stands between curl and the program, hands everything on as it is, and holds each answer of the API to docs/openapi.yaml. It
 // returns its port on this machine, and a file with the certificate by which curl knows it.
 func (h *house) listener(t *testing.T) (port, root string) {
 	t.Helper()
-	trusted, err := h.authority()
+	trusted, err := programtest.Authority(h.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
