@@ -364,6 +364,9 @@ func TestEnrollmentsAreWhereTheyWereBegun(t *testing.T) {
 		return members["id"].(string), func() string { return d.codeOf(secretOf(t, members)) }
 	}
 	id, code := begin()
+	bob := d.AddUser(t, auth.NewUser{Name: "bob"})
+	attempt := d.ask("POST", "sign-in", of("username", "bob", "password", bob.Password, "tokens", true)).is(200, "")["attempt"]
+	inSignIn := d.ask("POST", "sign-in/enroll", of("attempt", attempt, "method", "totp")).is(200, "")
 	for name, ask := range map[string]func() answered{
 		"of another method":  func() answered { return h.ask("POST", "two-factor/email/"+id+"/confirm", of("code", code())) },
 		"by webhook":         func() answered { return h.ask("POST", "two-factor/webhook/"+id+"/confirm", of("code", code())) },
@@ -372,6 +375,10 @@ func TestEnrollmentsAreWhereTheyWereBegun(t *testing.T) {
 		"cut":                func() answered { return h.ask("POST", "two-factor/totp/"+id[:63]+"/confirm", of("code", code())) },
 		"in capitals": func() answered {
 			return h.ask("POST", "two-factor/totp/"+strings.ToUpper(id)+"/confirm", of("code", code()))
+		},
+		"of a sign-in": func() answered { // whose session would come out of it
+			bob.Secret = secretOf(t, inSignIn["enrollment"].(map[string]any))
+			return h.ask("POST", "two-factor/totp/"+inSignIn["attempt"].(string)+"/confirm", of("code", bob.Code()))
 		},
 		"of a step-up": func() answered {
 			return h.ask("POST", "two-factor/totp/"+h.attempts("sudo")+"/confirm", of("code", alice.Code()))
