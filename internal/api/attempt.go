@@ -171,14 +171,10 @@ func (c *call) goesOn(ticket string, err error) error {
 	if gone != nil {
 		return err
 	}
-	more := struct {
+	return refusal{err, struct {
 		attempt
-		Methods []way `json:"methods,omitempty"`
-	}{attempt: attempt{ticket, moment(v.Expires)}}
-	if v.Step == auth.StepCode {
-		more.Methods = waysOf(v.Ways)
-	}
-	return refusal{err, more}
+		Methods []way `json:"methods,omitempty"` // where it waits for a code
+	}{attempt{ticket, moment(v.Expires)}, waysOf(v.Ways)}}
 }
 
 // stepOf is the answer to an act after which an attempt waits for a person. Which step that may be is up to the act.
