@@ -155,7 +155,6 @@ func TestMistakesInTraefik(t *testing.T) {
 		{"the questions are open", []string{" && !PathPrefix(`/_nightlatch/forward-auth`)", ""}, "FA16AskedByBrowsers"},
 		{"other spellings pass", []string{strategy, strings.Replace(strategy, "delete", "keep", 1)}, "ID2ID6ID10OtherSpellings"},
 		{"other names pass", []string{"X-Webauth|", ""}, "ID2ID6ID10OtherSpellings"},
-		{"a value of the query becomes two", []string{"      encodeQuerySemicolons: true\n", ""}, "PC8PathInTheQuery"},
 		{"a header of another proxy is believed by some", []string{"[claims, ", "["}, "ID2ID6ID10OtherSpellings"},
 		{"a header is left out", []string{"          - Remote-Email\n", "", "^(Remote|", "^("}, "ID4FA14NothingToSay"},
 		{"a header can be taken away", []string{strategy, "    forwardedHeaders:\n      connection: [Remote-User]\n" + strategy}, "ID1ConnectionTakesNothing"},
