@@ -224,7 +224,7 @@ func bodies(t testing.TB, f *front) {
 	body := strings.Repeat("0123456789abcdef", 30_000)
 	post := []string{"POST /upload HTTP/1.1", "Host: " + appHost, fmt.Sprintf("Content-Length: %d", len(body))}
 	send := func(body string, lines ...string) wiretest.Response {
-		c := wiretest.Dial(t, f.addr, trust(appHost))
+		c := wiretest.Dial(t, f.addr, f.trust(appHost))
 		c.Send(strings.Join(append(lines, "Connection: close"), "\r\n") + "\r\n\r\n")
 		c.Send(body)
 		return c.Response("POST")
@@ -262,7 +262,7 @@ func noCookieOnTheWay(t testing.TB, f *front) {
 
 func webSockets(t testing.TB, f *front) {
 	upgrade := func(more ...string) (*wiretest.Conn, wiretest.Response) {
-		c := wiretest.Dial(t, f.addr, trust(appHost))
+		c := wiretest.Dial(t, f.addr, f.trust(appHost))
 		c.Send(strings.Join(append(more, "GET /socket HTTP/1.1", "Host: "+appHost, "Connection: keep-alive, Upgrade", "Upgrade: websocket",
 			"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")[len(more):], "\r\n") + "\r\n" + strings.Join(append(more, ""), "\r\n") + "\r\n")
 		return c, c.Response("GET")
@@ -312,7 +312,7 @@ func upgradesToNothingElse(t testing.TB, f *front) {
 
 // A new connection for each question costs more than the question.
 func oneConnection(t testing.TB, f *front) {
-	c := wiretest.Dial(t, f.addr, trust(appHost))
+	c := wiretest.Dial(t, f.addr, f.trust(appHost))
 	before := f.door.opened.Load()
 	const times = 30
 	for i := range times {

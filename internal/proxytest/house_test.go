@@ -66,6 +66,7 @@ type house struct {
 	app     *wiretest.Upstream // the application of the site of the pages
 	other   *wiretest.Upstream // that of the other sites
 	cert    string             // a file with certificate and key
+	trusted *x509.CertPool     // that certificate alone
 	alice   *programtest.Person
 	bob     *programtest.Person
 	key     accessKey // of alice
@@ -86,7 +87,7 @@ func build(t *testing.T, pageName, lines string) *house {
 	h.program.Configure(t, strings.TrimPrefix(global, "{\n"), "", sites)
 	h.program.Start(t)
 	h.door = count(t, h.gate)
-	h.cert = certificate(t, filepath.Join(h.program.Dir, "site.pem"))
+	h.cert, h.trusted = certificate(t, filepath.Join(h.program.Dir, "site.pem"))
 	h.alice, h.bob = h.add(t, "alice"), h.add(t, "bob")
 	h.key, h.narrow = h.newKey(t, ""), h.newKey(t, `, "methods": ["GET"], "paths": ["/reports"]`)
 	return h
@@ -153,7 +154,7 @@ func (f *front) session(t testing.TB, line string) string {
 
 // browser is one that goes to a site behind the proxy.
 func (f *front) browser(t testing.TB, host string) *programtest.Browser {
-	b := programtest.NewBrowser(t, "https://"+host, trust(host))
+	b := programtest.NewBrowser(t, "https://"+host, f.trust(host))
 	transport := b.Client.Transport.(*http.Transport)
 	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, f.addr)
@@ -161,8 +162,10 @@ func (f *front) browser(t testing.TB, host string) *programtest.Browser {
 	return b
 }
 
-// trust is TLS with this name in the greeting.
-func trust(name string) *tls.Config { return &tls.Config{ServerName: name, InsecureSkipVerify: true} }
+// trust is TLS with this name in the greeting, to a proxy that has the certificate of the house.
+func (h *house) trust(name string) *tls.Config {
+	return &tls.Config{ServerName: name, RootCAs: h.trusted}
+}
 
 // raw sends a request of HTTP/1.1 on a connection of its own.
 func (f *front) raw(t testing.TB, name string, lines ...string) wiretest.Response {
@@ -173,7 +176,7 @@ func (f *front) raw(t testing.TB, name string, lines ...string) wiretest.Respons
 // rawWith is raw without a word about the connection.
 func (f *front) rawWith(t testing.TB, name string, lines ...string) wiretest.Response {
 	t.Helper()
-	return wiretest.RawTLS(t, f.addr, trust(name), strings.Join(lines, "\r\n")+"\r\n\r\n")
+	return wiretest.RawTLS(t, f.addr, f.trust(name), strings.Join(lines, "\r\n")+"\r\n\r\n")
 }
 
 // get asks the site of the pages as a browser that follows a link.
@@ -269,8 +272,8 @@ func splice(in net.Conn, to string) {
 	io.Copy(in, out)
 }
 
-// certificate writes one for all sites, with its key, into one file.
-func certificate(t *testing.T, file string) string {
+// certificate writes one for all sites, with its key, into one file, and returns who trusts it besides.
+func certificate(t *testing.T, file string) (string, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -290,7 +293,9 @@ func certificate(t *testing.T, file string) string {
 	}
 	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
 	write(t, file, string(text))
-	return file
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(text)
+	return file, trusted
 }
 
 func write(t testing.TB, file, text string) {

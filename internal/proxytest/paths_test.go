@@ -153,7 +153,7 @@ func pseudoHeaders(t testing.TB, f *front) {
 				fields = append(fields, m)
 			}
 		}
-		ask := func() wiretest.Response { return wiretest.H2(t, f.addr, trust(appHost)).Do(fields, nil, nil) }
+		ask := func() wiretest.Response { return wiretest.H2(t, f.addr, f.trust(appHost)).Do(fields, nil, nil) }
 		if page, is := cleaned[fields[3][1]]; is && f.quirks.cleans {
 			f.passed(t, what, page, ask)
 			continue
@@ -163,7 +163,7 @@ func pseudoHeaders(t testing.TB, f *front) {
 	// It is HTTP/2 that refuses, and not that nothing comes through.
 	got := f.passed(t, "alice over HTTP/2", "/reports", func() wiretest.Response {
 		name, cookies, _ := strings.Cut(f.asAlice, ": ")
-		return wiretest.H2(t, f.addr, trust(appHost)).Do([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", appHost},
+		return wiretest.H2(t, f.addr, f.trust(appHost)).Do([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", appHost},
 			{":path", "/reports"}, {strings.ToLower(name), cookies}}, nil, nil)
 	})
 	tells(t, "alice over HTTP/2", got, asAliceOnly...)

@@ -76,7 +76,7 @@ func programs(t testing.TB, f *front) {
 				fields = append(fields, [2]string{strings.ToLower(name), value})
 			}
 			got := f.passed(t, what+" over HTTP/2", "/reports", func() wiretest.Response {
-				return wiretest.H2(t, f.addr, trust(appHost)).Do(fields, nil, nil)
+				return wiretest.H2(t, f.addr, f.trust(appHost)).Do(fields, nil, nil)
 			})
 			tells(t, what+" over HTTP/2", got, asAliceOnly...)
 			wantNoKey(t, what+" over HTTP/2", f.key, got)

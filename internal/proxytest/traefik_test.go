@@ -53,7 +53,7 @@ func startTraefik(t *testing.T, h *house, gate string, files traefikFiles) strin
 	run(t, addr, exec.Command(program, "--configfile", filepath.Join(dir, "traefik.yml")))
 	// It listens before it has read the directory.
 	if !programtest.Eventually(func() bool {
-		conn, err := tls.Dial("tcp", addr, trust(appHost))
+		conn, err := tls.Dial("tcp", addr, h.trust(appHost))
 		if err != nil {
 			return false
 		}
