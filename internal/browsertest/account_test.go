@@ -15,8 +15,7 @@ const newPassphrase = "a second door behind the first"
 
 // A person changes the password and the address, and the owner of the old one hears of it.
 func TestOwnAccount(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { ownAccount(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { ownAccount(t, false) })
+	eachWay(t, ownAccount)
 }
 
 func ownAccount(t *testing.T, scripts bool) {
@@ -24,9 +23,7 @@ func ownAccount(t *testing.T, scripts bool) {
 	p := start(t, "nightlatch", mails.setting(), manyCodes)
 	b := newTab(t, p.origin)
 	b.past = 10
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	app := p.invite(b, "frida", "--email", "frida@example.com")
 
 	b.account().press("Change: Password").sees(200, "/_nightlatch/password", "Change your password").shoot("60-password")
@@ -108,8 +105,7 @@ func TestTwoFactorLinkedFromTheApplication(t *testing.T) {
 // The whole way of a forgotten password, from somebody's scanner that opens every link in a mail to the second factor, which is asked
 // as before, and no longer by mail.
 func TestForgottenPassword(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { forgottenPassword(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { forgottenPassword(t, false) })
+	eachWay(t, forgottenPassword)
 }
 
 func forgottenPassword(t *testing.T, scripts bool) {
@@ -121,9 +117,7 @@ func forgottenPassword(t *testing.T, scripts bool) {
 	other.account().press("Add another one").choose("E-mail").adds(mails.code("hilde@example.com"))
 
 	b := newTab(t, p.origin)
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	const onItsWay = "If there is an account, a mail is on its way to its address."
 	b.open("/").press("Forgot your password?").sees(200, "/_nightlatch/reset", "User name or e-mail address").shoot("80-reset")
 	b.fill("who", "nobody@example.com").press("Send the link").sees(200, "/_nightlatch/reset/sent", onItsWay).shoot("81-reset-sent")

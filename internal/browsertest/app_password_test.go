@@ -32,8 +32,7 @@ func (b *tab) copied(id string) string {
 
 // Somebody makes an app password for a program, reloads the page that shows it, and revokes it.
 func TestAppPasswords(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { appPasswords(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { appPasswords(t, false) })
+	eachWay(t, appPasswords)
 }
 
 func appPasswords(t *testing.T, scripts bool) {
@@ -41,9 +40,7 @@ func appPasswords(t *testing.T, scripts bool) {
 	p := start(t, "nightlatch", mails.setting(), manyCodes)
 	b := newTab(t, p.origin)
 	b.past = 10
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	p.invite(b, "lena", "--email", "lena@example.com")
 	b.account("App passwords", "None").press("Manage").sees(200, appsPage, "You have none.").shoot("75-app-passwords-none")
 	b.press("Make an app password").sees(200, newAppPage, "It is good for localhost alone.").shoot("76-new-app-password")

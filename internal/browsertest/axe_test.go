@@ -144,9 +144,7 @@ func TestAxeFindsWhatIsWrong(t *testing.T) {
 	t.Cleanup(broken.Close)
 	for _, scripts := range []bool{true, false} {
 		b := newTab(t, broken.URL)
-		if !scripts {
-			b.withoutScripts()
-		}
+		b.runScripts(scripts)
 		b.open("/")
 		for _, test := range []struct {
 			viewport viewport

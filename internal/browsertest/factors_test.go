@@ -53,8 +53,7 @@ func (b *tab) adds(code string, texts ...string) *tab {
 
 // Everything that somebody can do with second factors, with a mail server and a gateway that believe nobody but the program.
 func TestSecondFactors(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { secondFactors(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { secondFactors(t, false) })
+	eachWay(t, secondFactors)
 }
 
 func secondFactors(t *testing.T, scripts bool) {
@@ -62,9 +61,7 @@ func secondFactors(t *testing.T, scripts bool) {
 	p := start(t, "nightlatch", mails.setting(), phones.setting(), manyCodes)
 	b := newTab(t, p.origin)
 	b.past = 10
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	app := p.invite(b, "dora", "--email", "dora@example.com")
 
 	// Another app, by its own name.

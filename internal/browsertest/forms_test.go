@@ -93,17 +93,14 @@ func (s *shop) nothingMore() {
 // Somebody fills in a form, with a file, and their session has ended when they send it. They sign in beside it, come back and press a button:
 // the application gets what they had typed.
 func TestFormIsKept(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { keepsForm(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { keepsForm(t, false) })
+	eachWay(t, keepsForm)
 }
 
 func keepsForm(t *testing.T, scripts bool) {
 	app := newShop(t)
 	p := start(t, "nightlatch\n\treverse_proxy /shop/* "+app.Listener.Addr().String())
 	b := newTab(t, p.origin)
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	phone := p.invite(b, "fay")
 	photo := bytes.Repeat([]byte{0, 1, '\r', '\n', 0xff}, 40_000)
 	file := filepath.Join(t.TempDir(), "photo.jpg")
@@ -124,9 +121,7 @@ func keepsForm(t *testing.T, scripts bool) {
 		t.Errorf("the way to sign in replaces the page with the form: %v", link)
 	}
 	beside := b.secondTab()
-	if !scripts {
-		beside.withoutScripts()
-	}
+	beside.runScripts(scripts)
 	beside.open(link["href"]).sees(200, "/_nightlatch/sign-in")
 	beside.fill("name", "fay", "password", passphrase).press("Sign in").sees(200, "/_nightlatch/second-factor")
 	beside.fill("code", phone.next()).press("Continue").

@@ -30,17 +30,14 @@ func inLanguage(t *testing.T, tag string, m web.Message) string {
 
 // The language is that of the browser until somebody chooses another one, which the browser then remembers.
 func TestLanguages(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { languages(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { languages(t, false) })
+	eachWay(t, languages)
 }
 
 func languages(t *testing.T, scripts bool) {
 	p := start(t, "nightlatch")
 	french, german := inLanguage(t, "fr", web.SignInTitle), inLanguage(t, "de", web.SignInTitle)
 	b := newTab(t, p.origin)
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	b.open("/wanted?page=1").sees(200, "/_nightlatch/sign-in").speaks("en")
 	b.wants("fr-CH, fr;q=0.9, en;q=0.5").open("/wanted?page=1").sees(200, "/_nightlatch/sign-in", french).speaks("fr").shoot("96-french")
 	b.press("Langue\u00a0: Français").sees(200, "/_nightlatch/language").speaks("fr").shoot("97-languages")

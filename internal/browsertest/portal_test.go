@@ -99,17 +99,14 @@ func (b *tab) arrives(address string, texts ...string) *tab {
 
 // One sign-in at the portal opens sites under other root domains, and one sign-out closes all of them.
 func TestOneSignInForManySites(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { manySites(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { manySites(t, false) })
+	eachWay(t, manySites)
 }
 
 func manySites(t *testing.T, scripts bool) {
 	p, app, wiki := threeSites(t)
 	b := newTab(t, p.origin, app, wiki)
 	b.past = 10
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	// Nothing stands behind the portal, so whoever comes in there sees the account.
 	b.open(p.link(p.operator("user", "add", "nora")))
 	b.fill("password", passphrase, "repeat", passphrase).press("Set the password").sees(200, "/_nightlatch/two-factor/enable")

@@ -47,17 +47,14 @@ func (b *tab) check(name string) *tab {
 
 // A person sees where they are signed in, and ends one of the sessions, then all others.
 func TestSessions(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { sessions(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { sessions(t, false) })
+	eachWay(t, sessions)
 }
 
 func sessions(t *testing.T, scripts bool) {
 	p := start(t, "nightlatch", manyCodes)
 	b := newTab(t, p.origin)
 	b.past = 10
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 	app := p.invite(b, "ida")
 	b.account("In this browser only").press("See all").
 		sees(200, "/_nightlatch/sessions", "Where you are signed in", "You are signed in nowhere else.").shoot("90-sessions-alone")

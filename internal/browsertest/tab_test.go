@@ -128,11 +128,17 @@ func openTab(t *testing.T, window chromedp.ContextOption, origin string, others 
 	return b
 }
 
-// withoutScripts turns JavaScript off for every page from now on.
-func (b *tab) withoutScripts() {
+// eachWay goes a way with JavaScript and without: every page has to serve both.
+func eachWay(t *testing.T, way func(t *testing.T, scripts bool)) {
+	t.Run("with JavaScript", func(t *testing.T) { way(t, true) })
+	t.Run("without JavaScript", func(t *testing.T) { way(t, false) })
+}
+
+// runScripts says whether JavaScript runs on every page from now on, as it does at first.
+func (b *tab) runScripts(on bool) {
 	b.t.Helper()
-	b.scripts = false
-	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	b.scripts = on
+	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
 
 // listen runs in the loop that reads the browser's messages.

@@ -19,16 +19,13 @@ const passphrase = "a door with two locks holds"
 
 // The whole way of the first person: from the setup link to the application, out, and back in by every way, right and wrong.
 func TestWalk(t *testing.T) {
-	t.Run("with JavaScript", func(t *testing.T) { walk(t, true) })
-	t.Run("without JavaScript", func(t *testing.T) { walk(t, false) })
+	eachWay(t, walk)
 }
 
 func walk(t *testing.T, scripts bool) {
 	p := start(t, "nightlatch")
 	b := newTab(t, p.origin)
-	if !scripts {
-		b.withoutScripts()
-	}
+	b.runScripts(scripts)
 
 	b.open("/?page=1").sees(200, "/_nightlatch/sign-in", "User name", "Keep me signed in").shoot("01-sign-in")
 	b.open(p.setup).sees(200, path(p.setup), "Make the first account").shoot("02-setup")
