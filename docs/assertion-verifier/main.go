@@ -51,8 +51,8 @@ func (v *verifier) person(r *http.Request) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	if token.Headers[0].Algorithm != key.Algorithm {
-		return nil, errors.New("the key is for another algorithm")
+	if header := token.Headers[0]; header.Algorithm != key.Algorithm || header.ExtraHeaders[jose.HeaderType] != "JWT" {
+		return nil, errors.New("the key is for another algorithm, or the token is of another kind")
 	}
 	p := new(person)
 	if err := token.Claims(key, p); err != nil {

@@ -6,6 +6,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -79,6 +81,24 @@ const noTokens = `format filter {
 	env>HTTP_NIGHTLATCH_ASSERTION delete
 }
 `
+
+// accessToken signs in as a program does.
+func accessToken(t *testing.T, issuer string, p *programtest.Person) string {
+	t.Helper()
+	code, err := p.Code()
+	must(t, err)
+	body := fmt.Sprintf(`{"username": %q, "password": %q, "code": %q, "tokens": true}`, p.Name, programtest.Password, code)
+	resp, err := http.Post(issuer+"/api/v1/sign-in", "application/json", strings.NewReader(body))
+	must(t, err)
+	defer resp.Body.Close()
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != 200 || answer.Token == "" {
+		t.Fatalf("the API answers %s %+v, %v", resp.Status, answer, err)
+	}
+	return answer.Token
+}
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -192,6 +212,11 @@ ASK {
 		t.Fatalf("the proxy was told %s %v", resp.Status, resp.Header)
 	}
 
+	// A program's access token is signed with the same keys. An application that calls itself what the API does takes none either (RFC 8725
+	// section 3.11).
+	access := accessToken(t, wiki.issuer, alice)
+	namesake := newApplication(t, wiki.issuer, wiki.issuer+"/api")
+
 	for name, c := range map[string]struct {
 		app    *application
 		tokens []string
@@ -208,6 +233,8 @@ ASK {
 		"JW-7 changed":               {wiki, []string{first[:len(first)-10] + "AAAA" + first[len(first)-6:]}, 401},
 		"JW-7 claims of the other's": {wiki, []string{strings.Split(first, ".")[0] + "." + strings.Split(second, ".")[1] + "." + strings.Split(first, ".")[2]}, 401},
 		"two":                        {wiki, []string{first, first}, 401},
+		"JW-12 of a program":         {wiki, []string{access}, 401},
+		"JW-12 meant for the API":    {namesake, []string{access}, 401},
 	} {
 		if got := c.app.ask(c.tokens...); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
