@@ -160,6 +160,21 @@ func TestSE11JW12AccessTokensAreForFiveMinutesHere(t *testing.T) {
 	}
 }
 
+// SE-11: a refresh token is of the host at which it was given, as the session is. At another it is none, and takes no harm.
+func TestSE11RefreshTokensAreOfOneHost(t *testing.T) {
+	t.Parallel()
+	b := authtest.New(t)
+	refresh := signInProgram(t, b, b.Enroll(t, auth.NewUser{Name: "alice"})).Tokens.Refresh
+	elsewhere := program
+	elsewhere.Host, elsewhere.Home = "mail.example.com", "https://mail.example.com"
+	if pair, err := b.Refresh(bg, elsewhere, refresh); auth.KindOf(err) != auth.NotSignedIn || pair != (auth.Tokens{}) {
+		t.Errorf("at another host: got %+v, %v", pair, err)
+	}
+	if _, err := b.Refresh(bg, program, refresh); err != nil {
+		t.Errorf("at its own afterwards: %v", err)
+	}
+}
+
 // JW-3, JW-6, ASVS 9.2.1: with a key of ours, but without a claim that is looked at, or with another: no token.
 func TestJW3JW6EachClaimIsNeeded(t *testing.T) {
 	t.Parallel()
