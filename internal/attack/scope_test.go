@@ -56,12 +56,12 @@ func TestScopesOnTheWire(t *testing.T) {
 	closed := []asked{
 		{"/api", [][2]string{{":method", "POST"}}}, {"/api", [][2]string{{":method", "get"}}}, {"/api", [][2]string{{":method", "GET\x00"}}}, {"/api", [][2]string{{":method", "FOO"}}},
 		{"/api", [][2]string{{":method", "OPTIONS"}}}, {"/api", [][2]string{{":method", "TRACE"}}}, {"/api", [][2]string{{":method", "CONNECT"}, {":protocol", "connect-udp"}}},
-		{"/api?_method=DELETE", nil}, {"/api?a&%5fmethod=DELETE", nil}, {"/api?.method=PUT", nil},
+		{"/api?_method=DELETE", nil}, {"/api?_method%00=DELETE", nil}, {"/api?x-http-method-override=PUT", nil}, {"/api?a&%5fmethod=DELETE", nil}, {"/api?.method=PUT", nil},
 	}
 	for _, name := range []string{"x-http-method-override", "x-http-method", "x-method-override", "x~http~method~override"} {
 		closed = append(closed, asked{"/api", [][2]string{{name, "DELETE"}}}, asked{"/api", [][2]string{{name, "GET"}}})
 	}
-	for _, to := range []string{"/admin", "https://app.test/admin", "/api/../admin", "/api/%2e%2e/admin", "api", "/api, /admin"} {
+	for _, to := range []string{"/admin", "https://app.test/admin", "/api/../admin", "/api/%2e%2e/admin", "api", "/api, /admin", "//admin/api/x"} {
 		closed = append(closed, asked{"/api/x", [][2]string{{"destination", to}}})
 	}
 	for _, target := range []string{

@@ -31,13 +31,14 @@ func ambiguous(u *url.URL) bool {
 }
 
 // destination is the path to which a request of WebDAV copies or moves something: an address, or its path (RFC 4918 section 10.3). plain tells
-// whether everybody reads the same there. At which host it is does not matter, since no application moves anything to another one.
+// whether everybody reads the same there: not where two slashes begin it, which are a host's to some and a path's to others, and not with a
+// query. Which host an address has does not matter, since no application moves anything to another one.
 func destination(lines []string) (path string, plain bool) {
 	if len(lines) != 1 {
 		return "", false
 	}
 	u, err := url.Parse(lines[0])
-	if err != nil || ambiguous(u) {
+	if err != nil || ambiguous(u) || u.Scheme == "" && u.Host != "" || u.RawQuery != "" || u.ForceQuery {
 		return "", false
 	}
 	return u.Path, true

@@ -216,7 +216,8 @@ func TestScopeOfKeys(t *testing.T) {
 	}
 	// PC-20: a key for some methods is for none that an application may put in the place of them; one for all is.
 	overriding := map[string][]string{"GET /x": {"X-HTTP-Method-Override: GET", "x-http-method: GET", "X-Method-Override: GET", "X-HTTP-Method-Override: ", "X~HTTP-Method~Override: GET"}}
-	for _, query := range []string{"_method=GET", "a=b&_method=DELETE", "a=b;_method=DELETE", "%5Fmethod=PUT", "_%6dethod", ".method=PUT", "+method=PUT", "%20_METHOD=PUT", "%zz=1&m"} {
+	for _, query := range []string{"_method=GET", "a=b&_method=DELETE", "a=b;_method=DELETE", "%5Fmethod=PUT", "_%6dethod", ".method=PUT", "+method=PUT", "%20_METHOD=PUT", "%zz=1&m",
+		"_method%00=DELETE", "a=b&_method%00x=DELETE", "_method%0a=DELETE", "x-http-method-override=DELETE", "X_HTTP_Method=PUT", "%58-Method-Override=PUT"} {
 		overriding["GET /x?"+query] = []string{"X-Y: z"}
 	}
 	for target, lines := range overriding {
@@ -240,7 +241,8 @@ func TestScopeOfKeys(t *testing.T) {
 		{"Destination: https://app.example.test/api/../admin", "sign in"}, {"Destination: /api/%2e%2e/admin", "sign in"}, {"Destination: /api%2f..%2fadmin", "sign in"},
 		{"Destination: /api//x", "sign in"}, {"Destination: /api;/../x", "sign in"}, {"Destination: https://app.example.test", "sign in"}, {"Destination: ", "sign in"},
 		{"Destination: api/y", "sign in"}, {"Destination: https:/api/y#/admin", "sign in"}, {"Destination: %zz", "sign in"},
-		{"Destination: /api/y\r\nDestination: /admin", "sign in"},
+		{"Destination: /api/y\r\nDestination: /admin", "sign in"}, {"Destination: //admin/api/y", "sign in"}, {"Destination: //app.example.test/api/y", "sign in"},
+		{"Destination: /api?/../../admin", "sign in"}, {"Destination: /api/y?", "sign in"},
 	} {
 		lines := strings.Split(c.to, "\r\n")
 		if got := checkWith(t, g, "MOVE /api/x", append(lines, paths)...); got != c.want {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/nightlatch/nightlatch/internal/visit"
 )
@@ -47,13 +48,20 @@ var methodHeaders = [...]string{"xhttpmethodoverride", "xhttpmethod", "xmethodov
 // overridden tells whether an application may take a request for one of another method, as far as that stands in its head.
 func overridden(r *http.Request) bool {
 	for name := range r.Header {
-		for _, letters := range methodHeaders {
-			if hasLetters(name, letters) {
-				return true
-			}
+		if overrides(name) {
+			return true
 		}
 	}
 	return methodInQuery(r.URL)
+}
+
+func overrides(name string) bool {
+	for _, letters := range methodHeaders {
+		if hasLetters(name, letters) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasLetters tells whether a name has these letters, in any case and with anything in between.
@@ -75,8 +83,9 @@ func hasLetters(name, letters string) bool {
 	return n == len(letters)
 }
 
-// methodInQuery finds _method, which WordPress takes for the method of any request, and others for that of a form. PHP writes that name for
-// others too, such as .method, and what cannot be decoded is read by everybody in a way of their own.
+// methodInQuery finds _method, which WordPress takes for the method of any request, and others for that of a form; PHP writes that name for
+// others too, such as .method. Some look there for the headers as well. What cannot be decoded, and a control byte, at which PHP ends a name,
+// is read by everybody in a way of their own.
 func methodInQuery(u *url.URL) bool {
 	if u == nil || !strings.ContainsAny(u.RawQuery, "%mM") {
 		return false
@@ -84,7 +93,7 @@ func methodInQuery(u *url.URL) bool {
 	for parameter := range strings.FieldsFuncSeq(u.RawQuery, func(c rune) bool { return c == '&' || c == ';' }) {
 		name, _, _ := strings.Cut(parameter, "=")
 		name, err := url.QueryUnescape(name)
-		if err != nil {
+		if err != nil || strings.ContainsFunc(name, unicode.IsControl) || overrides(name) {
 			return true
 		}
 		if word := strings.TrimLeft(name, "_. ["); len(word) < len(name) && strings.EqualFold(word, "method") {
