@@ -121,10 +121,14 @@ func TestID12CredentialsInFields(t *testing.T) {
 	// What is the application's own goes on over all of them as it came.
 	for _, line := range []string{"Basic YTpi", "Bearer nlr", "Bearer e30.e30.c2ln", "Token nlk_x", "Bearer xnlr_abc"} {
 		head := append(h2(workshopHost, "/public/x"), of("authorization", line)...)
-		for _, r := range reached(o.app, func() {
+		got := reached(o.app, func() {
 			wiretest.H2(t, o.addr, secure(workshopHost)).Do(head, nil, nil)
 			wiretest.H3(t, o.addr, secure(workshopHost)).Do(head, nil, nil)
-		}) {
+		})
+		if len(got) != 2 {
+			t.Errorf("with %q of its own %d requests reached the application, want 2", line, len(got))
+		}
+		for _, r := range got {
 			if !slices.Equal(r.Values("Authorization"), []string{line}) {
 				t.Errorf("the application got %q, want its own %q", r.Values("Authorization"), line)
 			}

@@ -125,7 +125,10 @@ func TestCredentialsAcrossReloads(t *testing.T) {
 	service := s.key(t, fmt.Sprintf(`{"name":"backup","hosts":[%q]}`, app)).token()
 	narrow := s.key(t, fmt.Sprintf(`{"name":"nothing here","user":"alice","hosts":[%q],"paths":["/api"]}`, app)).token()
 	in := s.signIn(t, app, alice)
-	unused, _ := s.refresh(t, app, s.signIn(t, app, alice).Refresh) // no memory knows this one
+	unused, status := s.refresh(t, app, s.signIn(t, app, alice).Refresh) // no memory knows this one
+	if status != 200 {
+		t.Fatalf("refreshing: %d", status)
+	}
 
 	// What each opens where.
 	type opened struct{ key, service, access string }
@@ -153,7 +156,7 @@ func TestCredentialsAcrossReloads(t *testing.T) {
 		{"a group of others", "require two_factor group admins", opened{"403", "403", "403"}},
 		{"others", "require two_factor user bob", opened{"403", "403", "403"}},
 		{"a method that she has not", "require two_factor methods webhook", opened{"401", "401", "401"}},
-		{"fresh proofs", "require two_factor max_age 1m", opened{"401", "401", "alice"}},
+		{"fresh proofs", "require two_factor max_age 1h", opened{"401", "401", "alice"}},
 		{"nobody", "deny", opened{"403", "403", "403"}},
 		{"a password", "require password", all},
 		{"as before", "", all},
@@ -219,6 +222,9 @@ func TestCredentialsAcrossReloads(t *testing.T) {
 		t.Errorf("without a portal: a token for it is %s", got)
 	}
 	want("back again", app, all)
+	if got := s.who(t, app, unused.Access); got != "alice" {
+		t.Errorf("back again: the token that was good for nothing at a portal is %s, want alice", got)
+	}
 	if back, status := s.refresh(t, app, atPortal.Refresh); status != 200 || s.who(t, app, back.Access) != "alice" {
 		t.Errorf("a refresh, back again: %d", status)
 	}
