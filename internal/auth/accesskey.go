@@ -92,7 +92,8 @@ func getAccessKey(t store.Tx, id string) (r accessKeyRecord, found bool, err err
 // NewAppPassword makes an access key for the person of a session in sudo mode. It stands for what the session has proven, no more. The
 // person is told by mail.
 //
-// Errors are StepUpNeeded, TooManyKeys, AlreadyDone where there is another newest one, and BadKeyName, BadKeyHost, BadKeyPath, BadKeyMethod, BadKeyNetwork and BadKeyExpiry.
+// Errors are StepUpNeeded, TooManyKeys, BadKeyName, BadKeyHost, BadKeyPath, BadKeyMethod, BadKeyNetwork and BadKeyExpiry, and with in.Newest
+// AlreadyDone, where another is the newest.
 func (s *Service) NewAppPassword(ctx context.Context, c Client, session string, in NewAccessKey) (made MadeAccessKey, err error) {
 	if len(in.Hosts) == 0 && c.Host != "" {
 		in.Hosts = []string{c.Host}
@@ -117,7 +118,7 @@ func (s *Service) NewAppPassword(ctx context.Context, c Client, session string, 
 // AddAccessKey makes an access key in an operator's name: a service token, or with a user name an app password of that person. It stands
 // for two factors.
 //
-// Errors are those of NewAppPassword but StepUpNeeded, and NotFound and Disabled for the person.
+// Errors are those of NewAppPassword but StepUpNeeded, AlreadyDone only for a person and with in.Newest, and NotFound and Disabled for the person.
 func (s *Service) AddAccessKey(ctx context.Context, c Client, user string, in NewAccessKey) (made MadeAccessKey, err error) {
 	by := &keyMaker{name: operator, level: LevelTwoFactor, longest: MaxServiceTokenLife}
 	add := func(t *tx, u *userRecord) (err error) {

@@ -70,7 +70,7 @@ func TestJW11KeysTurnWithOverlap(t *testing.T) {
 			t.Fatalf("%s: the same key in two epochs", a)
 		}
 		for _, c := range []struct {
-			at                  time.Duration // from the signingtest.Turn
+			at                  time.Duration // from the turn
 			signs, hasNo, hasIt string
 		}{
 			{-signingtest.Epoch, before, after, before},
@@ -86,19 +86,19 @@ func TestJW11KeysTurnWithOverlap(t *testing.T) {
 			published := signingtest.Published(t, keys)
 			signs := signingtest.SignedBy(t, keys, a)
 			if _, has := published[signs]; signs != c.signs || !has {
-				t.Errorf("%s, %s from the signingtest.Turn: %s signs, published %v; want %s", a, c.at, signs, has, c.signs)
+				t.Errorf("%s, %s from the turn: %s signs, published %v; want %s", a, c.at, signs, has, c.signs)
 			}
 			if _, has := published[c.hasIt]; !has {
-				t.Errorf("%s, %s from the signingtest.Turn: %s is not published", a, c.at, c.hasIt)
+				t.Errorf("%s, %s from the turn: %s is not published", a, c.at, c.hasIt)
 			}
 			if _, has := published[c.hasNo]; has {
-				t.Errorf("%s, %s from the signingtest.Turn: %s is published", a, c.at, c.hasNo)
+				t.Errorf("%s, %s from the turn: %s is published", a, c.at, c.hasNo)
 			}
 		}
 		// A clock that is set back signs with the key of that time, which is published again.
 		clock.Time = signingtest.Middle
 		if _, has := signingtest.Published(t, keys)[before]; !has || signingtest.SignedBy(t, keys, a) != before {
-			t.Errorf("%s: after the clock was set back the key is not that of its signingtest.Epoch", a)
+			t.Errorf("%s: after the clock was set back the key is not that of its epoch", a)
 		}
 	}
 }
@@ -167,7 +167,7 @@ func TestAccessTokensAreReadBack(t *testing.T) {
 		clock.Time = signingtest.Turn.Add(c.at)
 		claims, err := keys.VerifyAccessToken(token)
 		if c.good && (err != nil || string(claims) != `{"sub":"alice"}`) || !c.good && (err == nil || claims != nil) {
-			t.Errorf("%s from the signingtest.Turn: got %s, %v; want good %t", c.at, claims, err, c.good)
+			t.Errorf("%s from the turn: got %s, %v; want good %t", c.at, claims, err, c.good)
 		}
 	}
 }
