@@ -129,6 +129,10 @@ func (words notOneOf) Error() string { return "none of " + strings.Join(words, "
 
 // kindOfValue is what a field of a type takes.
 func kindOfValue(t reflect.Type) string {
+	const unknown = "of another type"
+	if t == nil {
+		return unknown // the decoder does not always say
+	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
@@ -136,8 +140,10 @@ func kindOfValue(t reflect.Type) string {
 		return "a whole number"
 	case reflect.Slice:
 		return "a list"
+	case reflect.String:
+		return "a text"
 	}
-	return "a text"
+	return unknown
 }
 
 // maxShown is how many bytes of a name that may be anything come into an answer.
