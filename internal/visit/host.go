@@ -45,9 +45,6 @@ func SplitHost(host string) (name, port string) {
 const (
 	nameBytes    byteSet = 1 << iota // of a DNS name as they occur in the wild, underscore included
 	addressBytes                     // of an IPv6 address without a zone
-	hexBytes
-	base64Bytes // of the alphabet for URLs (RFC 4648 section 5)
-	tokenBytes  // the same and the dots of a JWT
 )
 
 type byteSet uint8
@@ -60,10 +57,8 @@ var byteSets = func() (t [256]byteSet) {
 				t[c] |= set
 			}
 		}
-		set(digit || letter || c == '-' || c == '_', nameBytes|base64Bytes|tokenBytes)
-		set(c == '.', nameBytes|tokenBytes)
+		set(digit || letter || c == '-' || c == '_' || c == '.', nameBytes)
 		set(digit || hex || c == '.' || c == ':', addressBytes)
-		set(digit || hex, hexBytes)
 	}
 	return t
 }()

@@ -65,8 +65,12 @@ type pair struct {
 // Under the names of Cloudflare there may be one of theirs, which is nothing to us.
 func (p *pair) isOurs(h http.Header) bool {
 	ids, secrets := h[p.id], h[p.secret]
-	return p.always || slices.ContainsFunc(ids, holdsID) || slices.ContainsFunc(secrets, holdsOurs) || slices.ContainsFunc(secrets, holdsID) ||
-		len(ids) == 0 && slices.ContainsFunc(pairs[:], func(other pair) bool { return slices.ContainsFunc(h[other.id], holdsID) })
+	return p.always || slices.ContainsFunc(ids, credential.HoldsKeyID) ||
+		slices.ContainsFunc(secrets, credential.Holds) || slices.ContainsFunc(secrets, credential.HoldsKeyID) ||
+		slices.ContainsFunc(pairs[:], func(other pair) bool {
+			halved := len(ids) == 0 || len(h[other.secret]) == 0 // a whole one of ours may stand beside one of theirs
+			return halved && slices.ContainsFunc(h[other.id], credential.HoldsKeyID)
+		})
 }
 
 // inPair reads a pair. Cloudflare writes .access after its ids, so people write it after ours; and in place of the second half of a key,

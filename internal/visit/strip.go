@@ -4,6 +4,7 @@
 package visit
 
 import (
+	"encoding/base64"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ func OtherAuthorization(h http.Header) []string {
 // InPair tells whether an access key is presented in a pair of headers, good or bad, or stands as a whole where only its id belongs.
 func InPair(h http.Header) bool {
 	for i := range pairs {
-		if len(h[pairs[i].secret]) > 0 && pairs[i].isOurs(h) || slices.ContainsFunc(h[pairs[i].id], holdsOurs) {
+		if len(h[pairs[i].secret]) > 0 && pairs[i].isOurs(h) || slices.ContainsFunc(h[pairs[i].id], credential.Holds) {
 			return true
 		}
 	}
@@ -62,109 +63,85 @@ func SecretHeaders() (names []string) {
 // authorizes tells whether a line of Authorization holds something of ours, wherever it stands in it. HTTP/2 and HTTP/3 carry a value with
 // the spaces around it, which are gone when it is sent on, and some read a list as one credential after the other.
 func authorizes(line string) bool {
-	return holdsOurs(line) || namesBasic(line) && holdsEncoded(line)
+	return credential.Holds(line) || namesBasic(line) && mayHoldEncoded(line) && holdsEncoded(line)
 }
 
-// namesBasic tells whether the scheme of passwords stands anywhere in a line.
+// namesBasic tells whether the scheme of passwords stands anywhere in a line. Wherever it does, one of its five letters is at a fifth byte.
 func namesBasic(line string) bool {
 	const basic = "basic"
-	for i := 0; i+len(basic) <= len(line); i++ {
-		if line[i]|0x20 == basic[0] && strings.EqualFold(line[i:i+len(basic)], basic) {
+	for i := len(basic) - 1; i < len(line); i += len(basic) {
+		begin := i
+		switch line[i] | 0x20 {
+		case 'b':
+		case 'a':
+			begin--
+		case 's':
+			begin -= 2
+		case 'i':
+			begin -= 3
+		case 'c':
+			begin -= 4
+		default:
+			continue
+		}
+		if end := begin + len(basic); end <= len(line) && strings.EqualFold(line[begin:end], basic) {
 			return true
 		}
 	}
 	return false
 }
 
-// holdsOurs tells whether an access token, an access key or a refresh token begins anywhere in s, whole or not: what was copied badly is
-// nearly the secret.
-func holdsOurs(s string) bool {
-	for rest := s; ; {
-		i := strings.Index(rest, credential.AccessBegin)
-		if i < 0 {
-			break
-		}
-		if credential.BeginsAccessToken(rest[i:]) {
-			return true
-		}
-		rest = rest[i+1:]
-	}
-	return holdsKey(s, true) || holdsRefresh(s)
-}
-
-// refreshPart is how many bytes come after the mark of a refresh token that was cut off, and not after a mark that is part of a name. Such a
-// token is for the API alone: one in place of an access token is a mistake, and worth more than that.
-const refreshPart = 32
-
-// holdsRefresh tells whether a refresh token begins anywhere in s, where no other token is under way, in which its mark may stand by chance.
-func holdsRefresh(s string) bool {
-	for at := 0; ; at += len(credential.RefreshMark) {
-		i := strings.Index(s[at:], credential.RefreshMark)
-		if i < 0 {
-			return false
-		}
-		at += i
-		rest := s[at+len(credential.RefreshMark):]
-		if (at == 0 || !only(s[at-1:at], tokenBytes)) && len(rest) >= refreshPart && only(rest[:refreshPart], base64Bytes) {
-			return true
-		}
-	}
-}
-
-// holdsID tells whether the id of an access key stands anywhere in s.
-func holdsID(s string) bool { return holdsKey(s, false) }
-
-func holdsKey(s string, withSecret bool) bool {
-	for {
-		i := strings.Index(s, credential.KeyMark)
-		if i < 0 || len(s) < i+credential.KeyIDLength {
-			return false
-		}
-		if only(s[i+len(credential.KeyMark):i+credential.KeyIDLength], hexBytes) && (!withSecret || strings.HasPrefix(s[i+credential.KeyIDLength:], credential.KeyJoint)) {
-			return true
-		}
-		s = s[i+1:]
-	}
-}
-
-// holdsEncoded is holdsOurs for what somebody may read in base64: of either alphabet, padded or not, with anything in between, and from
-// wherever they begin to read.
-func holdsEncoded(s string) bool {
-	var space [512]byte
-	for from := range 4 {
-		if holdsOurs(string(decodeFrom(from, s, space[:0]))) {
-			return true
-		}
-	}
-	return false
-}
-
-// decodeFrom appends to text what s says from one of its digits on.
-func decodeFrom(digit int, s string, text []byte) []byte {
-	bits, n := uint32(0), -6*digit
+// mayHoldEncoded is a first look, without which every password of the application's would be decoded four times: it tells whether something
+// that holdsEncoded finds may begin anywhere in s. Each second bit may be the last of a byte, depending on where the reading began.
+func mayHoldEncoded(s string) bool {
+	bits := uint32(0)
 	for i := range len(s) {
 		v := base64Value[s[i]]
 		if v > 63 {
 			continue
 		}
-		if n += 6; n <= 0 {
-			continue // before that digit
-		}
 		bits = bits<<6 | uint32(v)
-		if n >= 8 {
-			n -= 8
-			text = append(text, byte(bits>>n))
+		if credential.MayBegin(bits&0xffffff) || credential.MayBegin(bits>>2&0xffffff) || credential.MayBegin(bits>>4&0xffffff) {
+			return true
 		}
 	}
-	return text
+	return false
 }
+
+// holdsEncoded is credential.Holds for what somebody may read in base64: of either alphabet, padded or not, with anything in between, and
+// from wherever they begin to read.
+func holdsEncoded(s string) bool {
+	var space [2][512]byte
+	digits, text := space[0][:0], space[1][:0]
+	if len(s) > len(space[0]) {
+		digits = make([]byte, 0, len(s))
+	}
+	for i := range len(s) {
+		if v := base64Value[s[i]]; v <= 63 {
+			digits = append(digits, base64Digits[v])
+		}
+	}
+	for from := 0; from < 4 && from < len(digits); from++ {
+		read := digits[from:]
+		if len(read)%4 == 1 { // the last one says nothing
+			read = read[:len(read)-1]
+		}
+		text, _ = base64.RawStdEncoding.AppendDecode(text[:0], read)
+		if credential.Holds(string(text)) {
+			return true
+		}
+	}
+	return false
+}
+
+const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 // base64Value has what a byte stands for in either alphabet of RFC 4648, and 255 for those that are in neither.
 var base64Value = func() (t [256]byte) {
 	for c := range t {
 		t[c] = 255
 	}
-	for i, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
+	for i, c := range base64Digits {
 		t[c] = byte(i)
 	}
 	t['-'], t['_'] = 62, 63

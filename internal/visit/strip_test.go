@@ -37,6 +37,8 @@ func TestStripAuthorization(t *testing.T) {
 		" " + basic("alice", wholeKey), "\t" + basic("alice", wholeKey), " Bearer " + wholeKey, " Bearer " + refresh, "Bearer " + refresh, refresh, `Bearer "` + refresh + `"`,
 		"Basic YTpi, " + basic("alice", wholeKey), "Basic YTpi," + basic("a", wholeKey), "Basic YTp," + basic("ab", wholeKey), "Basic YT," + basic("abc", wholeKey),
 		"Basic Y," + basic("abcd", wholeKey), "Bearer abc, bAsIc" + basic("alice", wholeKey)[5:], "Basic YTpi, Bearer " + refresh, "Bearer nlr_nlr_ " + refresh[:40], basic("alice", refresh), basic("nlr_user", refresh),
+		"x" + basic("alice", wholeKey), "xx" + basic("alice", wholeKey), "xxx" + basic("alice", wholeKey), "xxxx" + basic("alice", wholeKey), "xxxxx" + basic("alice", wholeKey),
+		"Bearer nlk0123456789ABCDEF_" + secretPart,
 	} {
 		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
 			all := append(slices.Clone(foreign), line)
