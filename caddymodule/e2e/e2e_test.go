@@ -334,9 +334,7 @@ func TestForgeableAddressIsWarnedOf(t *testing.T) {
 	h.load(t)
 	link(t)
 	cfg := strings.Replace(h.config(), "persist_config off", "persist_config off\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}", 1)
-	if err := caddy.Load(adapt(t, cfg), true); err != nil {
-		t.Fatal(err)
-	}
+	h.loadText(t, cfg)
 	b := newBrowser(t, h.addr)
 	b.open(b.base + "/")
 	b.open(b.base + "/")

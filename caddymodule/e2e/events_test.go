@@ -44,9 +44,7 @@ func TestOperatorsHearOfEvents(t *testing.T) {
 	h.load(t)
 	l := link(t)
 	cfg := strings.Replace(h.config(), "admin off", "admin off\n\tevents {\n\t\ton nightlatch_sign_in e2e_listener\n\t}", 1)
-	if err := caddy.Load(adapt(t, cfg), true); err != nil {
-		t.Fatal(err)
-	}
+	h.loadText(t, cfg)
 	newBrowser(t, h.addr).setUp(l)
 	select {
 	case e := <-heard:

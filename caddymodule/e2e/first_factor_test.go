@@ -23,7 +23,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/nightlatch/nightlatch/internal/otp"
@@ -313,9 +312,7 @@ func TestFirstFactorOfAClientCertificate(t *testing.T) {
 			"\n\t\t\ttrust_pool file "+poolFile+"\n\t\t}\n\t}", 1)
 		text = strings.Replace(text, "\n\tnightlatch\n", "\n\t"+factor+"\n", 1)
 		text = strings.Replace(text, "admin off", "admin off\n\tauto_https disable_redirects", 1)
-		if err := caddy.Load(adapt(t, text), true); err != nil {
-			t.Fatalf("%v\n%s", err, text)
-		}
+		h.loadText(t, text)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(servers.cert)

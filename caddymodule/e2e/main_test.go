@@ -165,9 +165,16 @@ http://%s {
 
 func (h *house) load(t *testing.T) {
 	t.Helper()
-	if err := caddy.Load(adapt(t, h.config()), true); err != nil {
-		t.Fatal(err)
+	h.loadText(t, h.config())
+}
+
+// loadText loads another configuration than that of h, at its address.
+func (h *house) loadText(t *testing.T, caddyfile string) {
+	t.Helper()
+	if err := caddy.Load(adapt(t, caddyfile), true); err != nil {
+		t.Fatalf("%v\n%s", err, caddyfile)
 	}
+	programtest.ListensAlone(t, h.addr)
 }
 
 func (h *house) logged(t *testing.T) string {
