@@ -21,12 +21,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -301,12 +301,16 @@ func FreeAddr(t testing.TB) string {
 	}
 }
 
-// ListensAlone waits until no more than one socket listens at an address. For a moment after a reload Caddy's old one is still there, and
-// who is taken by that is answered by the configuration of before. Only Linux tells; elsewhere nothing is waited for.
+// ListensAlone waits until no more than one socket listens at the port with which an address ends. For a moment after a reload Caddy's old
+// one is still there, and who is taken by that is answered by the configuration of before. Only Linux tells; elsewhere nothing is waited
+// for.
 func ListensAlone(t testing.TB, addr string) {
 	t.Helper()
-	at := netip.MustParseAddrPort(addr)
-	listening := regexp.MustCompile(fmt.Sprintf(`:%04X 0+:0000 0A `, at.Port())) // the columns local_address, rem_address and st
+	port, err := strconv.ParseUint(addr[strings.LastIndexByte(addr, ':')+1:], 10, 16)
+	if err != nil {
+		t.Fatalf("%s: %v", addr, err)
+	}
+	listening := regexp.MustCompile(fmt.Sprintf(`:%04X 0+:0000 0A `, port)) // the columns local_address, rem_address and st
 	if !Eventually(func() bool {
 		for _, file := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 			if sockets, err := os.ReadFile(file); err == nil && len(listening.FindAll(sockets, 2)) > 1 {
