@@ -178,23 +178,31 @@ func TestRawReadsWhatHasNoLength(t *testing.T) {
 	}
 }
 
-func TestH2(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+// conversation is an application that answers by all that HTTP has: an interim answer, a body, and trailers both ways.
+func conversation(t *testing.T) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Errorf("reading the body: %v", err)
 		}
 		w.Header().Set("Trailer", "X-Sum")
-		w.Header().Set("X-Proto", r.Proto)
 		w.Header()["X-Seen"] = r.Header["X-Seen"]
 		w.WriteHeader(http.StatusEarlyHints)
 		fmt.Fprintf(w, "%s %s %s %d %s", r.Method, r.Host, r.RequestURI, len(body), r.Trailer.Get("X-Late"))
 		w.Header().Set("X-Sum", "1")
-	})
-	c := wiretest.H2(t, address(s), trust(s))
+	}
+}
+
+type requester interface {
+	Do(header [][2]string, body []byte, trailer [][2]string) wiretest.Response
+}
+
+// wantConversation has it on streams that follow one another on one connection.
+func wantConversation(t *testing.T, c requester) {
+	t.Helper()
 	head := [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", "app"}, {":path", "/a;b"},
 		{"trailer", "x-late"}, {"x-seen", "1"}, {"x-seen", "2"}}
-	for range 2 { // streams follow one another on one connection
+	for range 2 {
 		got := c.Do(head, make([]byte, 40000), [][2]string{{"x-late", "yes"}})
 		if got.Status != 200 || string(got.Body) != "POST app /a;b 40000 yes" {
 			t.Fatalf("got %d %q with %q", got.Status, got.Reset, got.Body)
@@ -209,9 +217,15 @@ func TestH2(t *testing.T) {
 			t.Errorf("trailer x-sum: %q; want 1", sum)
 		}
 	}
-	if got := c.Do([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "app"}, {":path", "/"}}, nil, nil); string(got.Body) != "GET app / 0 " {
+	get := [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "app"}, {":path", "/"}}
+	if got := c.Do(get, nil, nil); string(got.Body) != "GET app / 0 " {
 		t.Errorf("without body: %+v", got)
 	}
+}
+
+func TestH2(t *testing.T) {
+	s := serve(t, conversation(t))
+	wantConversation(t, wiretest.H2(t, address(s), trust(s)))
 }
 
 func TestH2Refused(t *testing.T) {
@@ -254,35 +268,9 @@ func serveH3(t *testing.T, handler http.HandlerFunc) (addr string, config *tls.C
 }
 
 func TestH3(t *testing.T) {
-	addr, config := serveH3(t, func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Errorf("reading the body: %v", err)
-		}
-		w.Header().Set("Trailer", "X-Sum")
-		w.Header()["X-Seen"] = r.Header["X-Seen"]
-		w.WriteHeader(http.StatusEarlyHints)
-		fmt.Fprintf(w, "%s %s %s %d %s", r.Method, r.Host, r.RequestURI, len(body), r.Trailer.Get("X-Late"))
-		w.Header().Set("X-Sum", "1")
-	})
+	addr, config := serveH3(t, conversation(t))
 	c := wiretest.H3(t, addr, config)
-	head := [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", "app"}, {":path", "/a;b"},
-		{"trailer", "x-late"}, {"x-seen", "1"}, {"x-seen", "2"}}
-	for range 2 { // streams follow one another on one connection
-		got := c.Do(head, make([]byte, 40000), [][2]string{{"x-late", "yes"}})
-		if got.Status != 200 || string(got.Body) != "POST app /a;b 40000 yes" {
-			t.Fatalf("got %d %q with %q", got.Status, got.Reset, got.Body)
-		}
-		if len(got.Interim) != 1 || got.Interim[0].Status != 103 {
-			t.Errorf("interim answers %+v; want one 103", got.Interim)
-		}
-		if seen := got.Values("X-Seen"); !slices.Equal(seen, []string{"1", "2"}) {
-			t.Errorf("x-seen: %q; want 1 and 2", seen)
-		}
-		if sum := got.TrailerValues("x-sum"); !slices.Equal(sum, []string{"1"}) {
-			t.Errorf("trailer x-sum: %q; want 1", sum)
-		}
-	}
+	wantConversation(t, c)
 	if got := c.Do([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "app"}, {":path", "/"}, {"Upper", "x"}}, nil, nil); got.Status != 0 || got.Reset != "H3_MESSAGE_ERROR" {
 		t.Errorf("a name in capitals: status %d, reset %q; want H3_MESSAGE_ERROR", got.Status, got.Reset)
 	}
