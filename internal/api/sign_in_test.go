@@ -235,8 +235,10 @@ func TestMF6EnrollmentOnTheWay(t *testing.T) {
 		t.Errorf("available are %s", got)
 	}
 
-	a = d.ask("POST", "sign-in/enroll", of("attempt", members["attempt"], "method", "totp", "name", "phone"))
+	before := members["attempt"]
+	a = d.ask("POST", "sign-in/enroll", of("attempt", before, "method", "totp", "name", "phone"))
 	members = a.is(200, "")
+	d.ask("POST", "sign-in/enroll", of("attempt", before, "method", "totp")).is(401, "attempt-gone") // there is a newer one in its place
 	if got := names(members); got != "attempt enrollment expires_at status" || members["status"] != "confirmation_required" {
 		t.Errorf("got %s, %v", got, members["status"])
 	}
